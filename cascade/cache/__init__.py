@@ -1,0 +1,1 @@
+"""The response cache: what may be kept (``rules``) and where (``disk``)."""

@@ -1,0 +1,224 @@
+"""``AsyncCascade``: the library's face for asynchronous code."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, Unpack
+
+from cascade.client.asking import Options, Prompt, to_request
+from cascade.errors import CascadeError, Closed
+from cascade.types import Answer, Delta, Request, Tables
+
+if TYPE_CHECKING:
+    import httpx
+
+    from cascade.engine.engine import Departure, Engine
+    from cascade.engine.totals import Totals
+    from cascade.policy.model import Rule
+
+
+class AsyncCascade:
+    """Answers requests with the cheapest model that will do.
+
+    Name the models, cheapest first, as ``PROVIDER/MODEL``, or use ``from_config``. It opens
+    itself at the first request; close it with ``async with`` or ``aclose``.
+
+    Args:
+        models: the ladder, cheapest first; keys come from the environment.
+        tables: a compiled configuration instead of models.
+        rule: the rule that decides, ``Threshold`` by default.
+        transport: an ``httpx`` transport of one's own.
+        data_dir: where the cache lives, the platform's user data directory by default.
+        environ: where keys are looked up, the process's environment by default.
+
+    Raises:
+        ConfigError: a model's name or the configuration is wrong.
+    """
+
+    def __init__(
+        self,
+        *models: str,
+        tables: Tables | None = None,
+        rule: Rule | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        data_dir: Path | str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._environ = os.environ if environ is None else environ
+        if tables is None:
+            from cascade.config.read import from_names
+
+            tables = from_names(models, self._environ)
+        elif models:
+            raise CascadeError("Name the models or give the tables, not both.")
+        self.tables = tables
+        self._rule, self._transport, self._data_dir = rule, transport, data_dir
+        self._engine: Engine | None = None
+        self._close: Any = None
+        self._opening: asyncio.Lock | None = None
+        self._closed = False
+
+    @classmethod
+    def from_config(cls, path: Path | str | None = None, **options: Any) -> Self:
+        """Read ``path``, ``$CASCADE_CONFIG`` or ``./config.toml``.
+
+        Raises:
+            ConfigError: there is none, or it has a mistake.
+        """
+        from cascade.config.read import load
+
+        environ = options.get("environ")
+        tables = load(None if path is None else Path(path), environ)
+        return cls(tables=tables, **options)
+
+    async def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
+        """Answer a text, a list of messages or a ``Request``.
+
+        Raises:
+            RequestError: the request cannot be sent as it stands.
+            CapTooLow: the cap does not pay for any call.
+            NotCached: ``cache="only"`` and nothing is stored.
+            Failed: no answer could be had; it lists every attempt.
+        """
+        engine = self._engine or await self.open()
+        request = to_request(prompt, options)
+        return engine.recall(request) or await engine.answer(request)
+
+    def stream(self, prompt: Prompt, **options: Unpack[Options]) -> AsyncStream:
+        """Stream an answer: ``async with ai.stream(…) as stream: async for text in stream``.
+
+        Leaving the block early cancels the paid call.
+        """
+        return AsyncStream(self, to_request(prompt, options))
+
+    async def map(
+        self,
+        prompts: Iterable[Prompt] | AsyncIterable[Prompt],
+        *,
+        concurrency: int = 8,
+        return_errors: bool = False,
+        **options: Unpack[Options],
+    ) -> AsyncGenerator[Answer | CascadeError, None]:
+        """Answer many, ``concurrency`` at a time; answers come in the order of the prompts.
+
+        An error ends it, unless ``return_errors`` puts it in its place in the order.
+        """
+        from cascade.client.mapping import ordered
+
+        async def one(prompt: Prompt) -> Answer:
+            return await self.complete(prompt, **options)
+
+        async for answer in ordered(one, prompts, concurrency, return_errors):
+            yield answer
+
+    @property
+    def totals(self) -> Totals:
+        """What was done since it opened, and what that cost."""
+        if self._engine is None:
+            from cascade.engine.totals import Totals
+
+            return Totals()
+        return self._engine.totals
+
+    async def open(self) -> Engine:
+        """Open the cache and get ready to call; done by itself at the first request."""
+        if self._closed:
+            raise Closed("This object was closed. Make a new one.")
+        self._opening = self._opening or asyncio.Lock()
+        async with self._opening:
+            if self._engine is None:
+                from cascade.client.opening import open_engine
+
+                self._engine, self._close = await open_engine(
+                    self.tables, self._rule, self._transport, self._data_dir, self._environ
+                )
+        return self._engine
+
+    async def aclose(self) -> None:
+        """Stop what is under way, write what waits to be written, close connections."""
+        self._closed = True
+        close, self._close = self._close, None
+        if close is not None:
+            await close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+
+class AsyncStream:
+    """A streamed answer: iterate its pieces of text; ``answer`` is there at its end.
+
+    An async context manager. Leaving it before its end cancels the paid call.
+    """
+
+    def __init__(self, ai: AsyncCascade, request: Request) -> None:
+        self._ai, self.request = ai, request
+        self._answer: Answer | None = None
+        self._departure: Departure | None = None
+
+    @property
+    def answer(self) -> Answer:
+        """The whole answer with its provenance.
+
+        Raises:
+            CascadeError: the stream has not come to its end.
+        """
+        if self._answer is None:
+            raise CascadeError("The stream has not ended: read it to its end first.")
+        return self._answer
+
+    async def __aenter__(self) -> Self:
+        engine = await self._ai.open()
+        begun = engine.recall(self.request) or await engine.stream(self.request)
+        if isinstance(begun, Answer):
+            self._answer = begun
+        else:
+            self._departure = begun
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        departure, self._departure = self._departure, None
+        if departure is not None:
+            departure.flight.leave()
+
+    async def deltas(self) -> AsyncGenerator[Delta, None]:
+        """Read everything as it comes: text, reasoning, pieces of tool calls, log-probabilities.
+
+        Raises:
+            Broken: the stream died after its first byte had left.
+            Failed: no answer could be had.
+        """
+        departure = self._departure
+        if departure is None:
+            from cascade.wire.replay import deltas_of
+
+            for delta in deltas_of(self.answer.response):
+                yield delta
+            return
+        assert departure.outlet is not None, "a streamed run has an outlet"
+        async for delta in departure.outlet.pieces():
+            yield delta
+        self._answer = departure.answer(await departure.flight.wait())
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        async for delta in self.deltas():
+            if delta.text:
+                yield delta.text

@@ -1,0 +1,168 @@
+"""``Cascade``: the same face without ``async``, over one event loop in a background thread."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+
+from cascade.client.aio import AsyncCascade, AsyncStream
+from cascade.client.asking import Options, Prompt, to_request
+from cascade.errors import CascadeError, Closed
+from cascade.types import Answer, Delta, Tables
+
+if TYPE_CHECKING:
+    from cascade.engine.totals import Totals
+
+T = TypeVar("T")
+
+
+class Cascade:
+    """``AsyncCascade`` for code without ``async``: the same arguments, the same methods.
+
+    Its requests run on one event loop in a background thread; what the cache holds is read on the
+    caller's own. It may be shared between threads.
+    """
+
+    def __init__(self, *models: str, **options: Any) -> None:
+        self._ai = AsyncCascade(*models, **options)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="cascade", daemon=True)
+        self._thread.start()
+        self._closing = threading.Lock()
+
+    @classmethod
+    def from_config(cls, path: Path | str | None = None, **options: Any) -> Self:
+        """Read ``path``, ``$CASCADE_CONFIG`` or ``./config.toml``."""
+        from cascade.config.read import load
+
+        tables = load(None if path is None else Path(path), options.get("environ"))
+        return cls(tables=tables, **options)
+
+    @property
+    def tables(self) -> Tables:
+        """The compiled configuration."""
+        return self._ai.tables
+
+    @property
+    def totals(self) -> Totals:
+        """What was done since it opened, and what that cost."""
+        return self._ai.totals
+
+    def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
+        """As ``AsyncCascade.complete``."""
+        engine = self._ai._engine or self._run(self._ai.open())
+        request = to_request(prompt, options)
+        if self._ai._closed:
+            raise Closed("This object was closed. Make a new one.")
+        return engine.recall(request) or self._run(engine.answer(request))
+
+    def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream:
+        """As ``AsyncCascade.stream``, without ``async``."""
+        return Stream(self, self._ai.stream(prompt, **options))
+
+    def map(
+        self,
+        prompts: Iterable[Prompt],
+        *,
+        concurrency: int = 8,
+        return_errors: bool = False,
+        **options: Unpack[Options],
+    ) -> Iterator[Answer | CascadeError]:
+        """As ``AsyncCascade.map``."""
+        answers = self._ai.map(
+            prompts, concurrency=concurrency, return_errors=return_errors, **options
+        )
+        yield from self._drain(answers)
+
+    def close(self) -> None:
+        """Stop what is under way, write what waits to be written, end the thread."""
+        with self._closing:
+            if self._loop.is_closed():
+                return
+            self._run(self._ai.aclose())
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run on the background loop and wait; Ctrl-C here cancels it there."""
+        if self._loop.is_closed():
+            work.close()
+            raise Closed("This object was closed. Make a new one.")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _drain(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        """Hand an async generator's items to this thread, one by one; leaving early closes it."""
+        try:
+            while True:
+                try:
+                    item = self._run(_next(items))
+                except _ExhaustedError:
+                    return
+                yield item
+        finally:
+            self._run(items.aclose())
+
+
+class Stream:
+    """``AsyncStream`` for code without ``async``."""
+
+    def __init__(self, ai: Cascade, stream: AsyncStream) -> None:
+        self._ai, self._stream = ai, stream
+
+    @property
+    def answer(self) -> Answer:
+        """The whole answer with its provenance, once the stream has ended."""
+        return self._stream.answer
+
+    def deltas(self) -> Iterator[Delta]:
+        """Read everything as it comes."""
+        yield from self._ai._drain(self._stream.deltas())
+
+    def __iter__(self) -> Iterator[str]:
+        for delta in self.deltas():
+            if delta.text:
+                yield delta.text
+
+    def __enter__(self) -> Self:
+        self._ai._run(self._stream.__aenter__())
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ai._run(self._stream.__aexit__(kind, error, trace))
+
+
+class _ExhaustedError(Exception):
+    """``StopAsyncIteration`` cannot cross a future."""
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    try:
+        return await anext(items)
+    except StopAsyncIteration:
+        raise _ExhaustedError from None

@@ -1,0 +1,1 @@
+"""The engine: it performs what the machine asks for, and tells it what happened."""

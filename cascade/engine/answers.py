@@ -1,0 +1,186 @@
+"""From how a request ended to what its caller gets: an answer, or an error that says why."""
+
+from __future__ import annotations
+
+import os
+
+from cascade import money
+from cascade.cache.rules.entry import Entry
+from cascade.engine.loop import Ended
+from cascade.errors import Broken, CapTooLow, CascadeError, DeadlineExceeded, Failed, Rejected
+from cascade.policy.model import Plan
+from cascade.policy.parameters import dropped
+from cascade.types import (
+    Answer,
+    Attempt,
+    CacheStatus,
+    Complexity,
+    Ladder,
+    Request,
+    Response,
+    Usage,
+)
+
+_WHY = {
+    "gave_up": "no rung is left",
+    "deadline": "the deadline came first",
+    "cap": "the cost cap leaves no room",
+    "caller": "a provider refused the request",
+}
+
+
+def new_id() -> str:
+    """An id that nobody can guess."""
+    return "ans_" + os.urandom(12).hex()
+
+
+def from_ended(
+    ended: Ended,
+    plan: Plan,
+    request: Request,
+    ladder: Ladder,
+    complexity: Complexity,
+    *,
+    latency_s: float,
+    cache: CacheStatus,
+) -> Answer:
+    """The answer of a request whose calls were made for it."""
+    response, chosen = ended.response, ended.chosen
+    if response is None or chosen is None:
+        raise failure(ended, plan)
+    rung = next(rung for rung in ladder.rungs if rung.name == chosen.rung)
+    endpoint = next(e for e in rung.endpoints if e.name == chosen.endpoint)
+    cost = total_cost(ended.attempts)
+    return Answer(
+        id=new_id(),
+        response=response,
+        rung=chosen.rung,
+        model=response.model or chosen.model,
+        endpoint=chosen.endpoint,
+        outcome=ended.finish.outcome,
+        basis=ended.finish.basis,
+        complexity=complexity,
+        cache=cache,
+        confidence=chosen.confidence,
+        cost=cost,
+        saved=_saved(ladder, chosen.usage, cost),
+        latency_s=latency_s,
+        first_token_s=chosen.first_token_s,
+        usage=chosen.usage,
+        dropped=dropped(request, endpoint.lacks),
+        attempts=ended.attempts,
+        why=_WHY.get(ended.finish.why, ""),
+    )
+
+
+def from_entry(
+    entry: Entry, ladder: Ladder, *, latency_s: float, cache: CacheStatus, now: float
+) -> Answer:
+    """The answer of a request for which nothing had to be called. ``now`` is unix time."""
+    response = entry.response
+    return Answer(
+        id=new_id(),
+        response=response,
+        rung=entry.rung,
+        model=entry.model,
+        endpoint=entry.endpoint,
+        outcome="accepted",
+        basis=entry.basis,
+        complexity=entry.complexity,
+        cache=cache,
+        age_s=max(0.0, now - entry.stored_at),
+        confidence=entry.confidence,
+        cost=0,
+        saved=_saved(ladder, response.usage, 0),
+        latency_s=latency_s,
+        usage=response.usage,
+    )
+
+
+def total_cost(attempts: tuple[Attempt, ...]) -> int | None:
+    """What all attempts cost together; None as soon as one of them has no known price."""
+    total = 0
+    for attempt in attempts:
+        if attempt.cost is None:
+            return None
+        total += attempt.cost
+    return total
+
+
+def _saved(ladder: Ladder, usage: Usage | None, cost: int | None) -> int | None:
+    """Against the ladder's reference, had it given an answer of the same size at once."""
+    price = ladder.rungs[-1].endpoints[0].price
+    if price is None or usage is None or cost is None:
+        return None
+    return money.bill(price, usage) - cost
+
+
+def failure(ended: Ended, plan: Plan) -> CascadeError:
+    """The error that says what happened, attempt by attempt."""
+    finish, attempts = ended.finish, ended.attempts
+    story = _told(attempts)
+    if finish.outcome == "broken":
+        return Broken(f"the stream broke after its first byte had left. {story}", attempts)
+    if finish.why == "cap":
+        cheapest = money.to_usd(_cheapest(plan))
+        return CapTooLow(
+            f"max_cost = {money.show(plan.cap)}: the cheapest call may cost"
+            f" {money.show(_cheapest(plan))}. Raise the cap or shorten the request.",
+            cheapest,
+        )
+    if finish.why == "deadline":
+        return DeadlineExceeded(f"no answer before the deadline. {story}", attempts)
+    if finish.why == "caller":
+        return Rejected(f"the provider refused the request. {story}", attempts)
+    return Failed(f"no rung gave an answer. {story}", attempts)
+
+
+def _cheapest(plan: Plan) -> int:
+    """The least that any call of this plan may have to hold, in money units."""
+    return min(
+        offer.input_hold + option.floor * offer.output_price
+        for option in plan.options
+        for offer in option.offers
+        if offer.input_hold is not None and offer.output_price is not None
+    )
+
+
+def _told(attempts: tuple[Attempt, ...]) -> str:
+    if not attempts:
+        return "No call was made."
+    told = [
+        f"{attempt.rung} at {attempt.endpoint} {attempt.result}"
+        + (f" ({attempt.kind.value})" if attempt.kind else "")
+        + (f": {attempt.why}" if attempt.why else "")
+        for attempt in attempts
+    ]
+    return "Attempts: " + "; ".join(told) + "."
+
+
+def entry_of(
+    ended: Ended,
+    response: Response,
+    chosen: Attempt,
+    complexity: Complexity,
+    *,
+    now: float,
+    lifetime: float,
+    tags: tuple[str, ...],
+) -> Entry | None:
+    """What is kept of an accepted answer. ``now`` is unix time, ``lifetime`` seconds."""
+    if ended.finish.basis is None:
+        return None
+    return Entry(
+        response=response,
+        rung=chosen.rung,
+        endpoint=chosen.endpoint,
+        model=response.model or chosen.model,
+        basis=ended.finish.basis,
+        complexity=complexity,
+        stored_at=now,
+        expires_at=now + lifetime,
+        evidence=chosen.evidence,
+        confidence=chosen.confidence,
+        cost=total_cost(ended.attempts),
+        tags=tags,
+    )

@@ -1,0 +1,79 @@
+"""Single flight: identical requests under way share one run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from cascade.engine.loop import Ended, Run
+
+
+class Flight:
+    """A run and the callers that wait for it. It is given up when the last of them leaves."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.callers = 0
+
+    async def wait(self, until: float | None = None) -> Ended:
+        """Wait for the end as one of its callers, and leave when cancelled or out of time.
+
+        Args:
+            until: a time of the event loop's clock, None to wait as long as the run takes.
+
+        Raises:
+            TimeoutError: ``until`` has come first.
+        """
+        self.callers += 1
+        try:
+            async with asyncio.timeout_at(until):
+                return await asyncio.shield(self.run.done)
+        finally:
+            self.leave()
+
+    def leave(self) -> None:
+        """One caller less. The last one stops the calls, unless all is done."""
+        self.callers -= 1
+        if self.callers <= 0 and not self.run.done.done():
+            self.run.leave()
+
+
+class Flights:
+    """The flights of this process, by cache key."""
+
+    def __init__(self) -> None:
+        self._by_key: dict[str, Flight] = {}
+        self._all: set[Run] = set()
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def find(self, key: str | None) -> Flight | None:
+        """The flight under this key that a caller may still join."""
+        flight = None if key is None else self._by_key.get(key)
+        return flight if flight is not None and flight.callers > 0 else None
+
+    def start(self, key: str | None, run: Run, landed: Callable[[Ended], None]) -> Flight:
+        """Begin a run; under a key others may join it. ``landed`` hears of its end first."""
+        flight = Flight(run)
+        self._all.add(run)
+        if key is not None:
+            self._by_key[key] = flight
+
+        def end(done: asyncio.Future[Ended]) -> None:
+            self._all.discard(run)
+            if key is not None and self._by_key.get(key) is flight:
+                del self._by_key[key]
+            if not done.cancelled() and done.exception() is None:
+                landed(done.result())
+
+        run.done.add_done_callback(end)
+        run.begin()
+        return flight
+
+    async def close(self) -> None:
+        """Stop every run and wait until its calls have landed."""
+        runs = list(self._all)
+        for run in runs:
+            run.leave()
+        await asyncio.gather(*(run.done for run in runs), return_exceptions=True)

@@ -1,0 +1,235 @@
+"""The driver of one request: perform the machine's actions, tell it what happened, ask again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import assert_never
+
+import msgspec
+from msgspec.structs import replace
+
+from cascade.engine.attempt import Landing, run_attempt
+from cascade.engine.delivery import Delivery, Outlet
+from cascade.policy.machine import initial, step
+from cascade.policy.model import (
+    Answered,
+    Begun,
+    Call,
+    Cancel,
+    Check,
+    Commit,
+    Event,
+    Failed,
+    Finish,
+    Left,
+    Option,
+    Plan,
+    Rule,
+    Streamed,
+    WakeAt,
+    Woke,
+)
+from cascade.providers.endpoint import Caller
+from cascade.types import Attempt, Delta, Kind, Request, Response, Result, Rung
+from cascade.wire.replay import deltas_of
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """How a request ended: the machine's word, every attempt, and the answer if there is one."""
+
+    finish: Finish
+    attempts: tuple[Attempt, ...]
+    response: Response | None = None
+    chosen: Attempt | None = None
+
+
+class Run:
+    """One request on its way. It lives in callbacks: every event is one step of the machine.
+
+    ``done`` is fulfilled when the machine has finished and every call has landed with its bill.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        rule: Rule,
+        request: Request,
+        rungs: Mapping[str, Rung],
+        callers: Mapping[str, Caller],
+        outlet: Outlet | None = None,
+    ) -> None:
+        self.plan, self._rule, self.request = plan, rule, request
+        self._rungs, self._callers = rungs, callers
+        self._loop = asyncio.get_running_loop()
+        self._state = initial(plan)
+        self._delivery = Delivery(outlet)
+        self._outlet = outlet
+        self._tasks: dict[int, asyncio.Task[Landing]] = {}
+        self._cancelled: set[int] = set()
+        self._landings: dict[int, Landing] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._finish: Finish | None = None
+        self.done: asyncio.Future[Ended] = self._loop.create_future()
+
+    def begin(self) -> None:
+        """Take the first step."""
+        self._tell(Begun())
+
+    def leave(self) -> None:
+        """Nobody wants the answer any more: stop what is under way, and record its bill."""
+        self._delivery.detach()
+        self._outlet = None
+        self._tell(Left())
+
+    # --- events in, actions out ---
+
+    def _tell(self, event: Event) -> None:
+        try:
+            self._state, actions = step(
+                self.plan, self._rule, self._state, event, self._loop.time()
+            )
+            for action in actions:
+                self._perform(action)
+        except Exception as error:  # noqa: BLE001 - a defect of ours must reach the caller, not hang
+            self._break_down(error)
+            return
+        if self._finish is not None and not self._tasks and not self.done.done():
+            self.done.set_result(self._ended(self._finish))
+
+    def _perform(self, action: Call | Check | Cancel | Commit | WakeAt | Finish) -> None:
+        match action:
+            case Call():
+                self._call(action)
+            case Cancel(call):
+                self._cancelled.add(call)
+                self._tasks[call].cancel()
+            case Commit(call):
+                self._delivery.commit(call)
+            case WakeAt(at):
+                self._wake_at(at)
+            case Finish():
+                self._finished(action)
+            case Check():
+                raise NotImplementedError("no paid check is configured, so no plan has one")
+            case _:
+                assert_never(action)
+
+    def _call(self, call: Call) -> None:
+        option = self.plan.options[call.option]
+        rung = self._rungs[option.rung]
+        stream = self._outlet is not None or rung.watched
+        live = self._outlet is not None and option.live
+        task = self._loop.create_task(
+            run_attempt(
+                call,
+                self._callers[option.offers[call.offer].endpoint],
+                rung,
+                self.request,
+                logprobs=self.request.logprobs or _reads_logprobs(option),
+                stream=stream,
+                on_delta=_Watcher(self, call.call, live) if stream else None,
+            )
+        )
+        self._tasks[call.call] = task
+        task.add_done_callback(lambda task: self._landed(call, task))
+
+    def _landed(self, call: Call, task: asyncio.Task[Landing]) -> None:
+        del self._tasks[call.call]
+        if task.cancelled():
+            landing = self._never_sent(call)
+        elif (error := task.exception()) is not None:
+            self._break_down(error)
+            return
+        else:
+            landing = task.result()
+        self._landings[call.call] = landing
+        self._tell(landing.event)
+
+    def _never_sent(self, call: Call) -> Landing:
+        """A call that was cancelled before its task took its first step costs nothing."""
+        option = self.plan.options[call.option]
+        endpoint = self._callers[option.offers[call.offer].endpoint].endpoint
+        attempt = Attempt(
+            rung=option.rung,
+            endpoint=endpoint.name,
+            model=endpoint.model,
+            purpose="answer",
+            result="cancelled",
+            cost=0,
+        )
+        return Landing(Failed(call.call, Kind.BROKEN), attempt)
+
+    def _wake_at(self, at: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(at, self._tell, Woke())
+
+    def _finished(self, finish: Finish) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._finish = finish
+        if self._outlet is None:
+            return
+        if finish.ref is not None and self._delivery.committed is None:
+            response = self._landings[finish.ref].response
+            assert response is not None, "a returned answer has a response"
+            for delta in deltas_of(response):
+                self._outlet.put(delta)
+        self._outlet.end()
+
+    def _break_down(self, error: BaseException) -> None:
+        """Something that cannot happen did: stop everything, and let the caller see it."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for task in self._tasks.values():
+            task.cancel()
+        if self._outlet is not None:
+            self._outlet.end()
+        if not self.done.done():
+            self.done.set_exception(error)
+
+    # --- the end ---
+
+    def _ended(self, finish: Finish) -> Ended:
+        attempts = tuple(
+            self._with_result(call, landing, finish)
+            for call, landing in sorted(self._landings.items())
+        )
+        if finish.ref is None:
+            return Ended(finish, attempts)
+        landing = self._landings[finish.ref]
+        chosen = self._with_result(finish.ref, landing, finish)
+        return Ended(finish, attempts, landing.response, chosen)
+
+    def _with_result(self, call: int, landing: Landing, finish: Finish) -> Attempt:
+        """What became of the attempt is known at the end only."""
+        result: Result = landing.attempt.result
+        if call == finish.ref and finish.outcome == "accepted":
+            result = "accepted"
+        elif call in self._cancelled and not isinstance(landing.event, Answered):
+            result = "cancelled" if finish.outcome == "cancelled" else "hedge_lost"
+        return replace(landing.attempt, result=result)
+
+
+class _Watcher:
+    """Sees a streamed call's pieces: tells the machine of the first, and hands on a live one's."""
+
+    def __init__(self, run: Run, call: int, live: bool) -> None:
+        self._run, self._call, self._live = run, call, live
+        self._told = False
+
+    def __call__(self, delta: Delta) -> None:
+        if self._live:
+            self._run._delivery.take(self._call, delta)
+        if not self._told and (delta.has_content or delta.reasoning):
+            self._told = True
+            self._run._tell(Streamed(self._call))
+
+
+def _reads_logprobs(option: Option) -> bool:
+    bar = option.bar
+    if bar is None:
+        return False
+    names = {part.name for part in bar.rule or ()}
+    return bool(names - {"output_tokens"}) or bar.confidence is not None

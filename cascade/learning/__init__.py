@@ -1,0 +1,1 @@
+"""Recordings of real models' answers, and what is learned from them."""

@@ -1,0 +1,250 @@
+"""The plan: everything that is decided before the first call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from cascade import money
+from cascade.errors import RequestError, TooLong, UnsupportedParameter
+from cascade.policy.model import Offer, Option, Plan
+from cascade.policy.parameters import hindrance
+from cascade.types import Bar, Decide, Endpoint, Ladder, Level, Request, Rung
+
+UNKNOWN_CEILING = 4_096
+"""Output tokens assumed under a cap where neither caller nor configuration bounds them: small
+enough that every current model takes it as a limit."""
+
+UNCLEARABLE = Bar()
+
+
+class Size(msgspec.Struct, frozen=True):
+    """How long a request's input is, in tokens: a bound that is free, and a count that is not."""
+
+    bound: int
+    count: Callable[[], int]
+
+
+def make_plan(
+    request: Request,
+    ladder: Ladder,
+    decide: Decide,
+    *,
+    level: Level,
+    size: Size,
+    stream: bool,
+    now: float,
+    seed: int,
+) -> Plan:
+    """Decide which rungs are open to a request, in which order, under which limits.
+
+    Args:
+        request: what is asked; its own settings win over ``decide``.
+        ladder: the ladder to climb; a pinned rung makes it a ladder of one.
+        level: how demanding the request looks.
+        size: how long its input is.
+        stream: whether the answer is wanted as a stream.
+        now: seconds, on the clock of the deadline.
+        seed: of the jitter of retries.
+
+    Raises:
+        UnsupportedParameter: no rung takes a binding parameter of the request.
+        TooLong: no rung's context window holds the prompt.
+        RequestError: a cap is set and no rung has a known price.
+    """
+    cap = decide.max_cost if request.max_cost is None else money.from_usd(request.max_cost)
+    delivery = _delivery(request, decide, stream)
+    rungs, start = _rungs(request, ladder, level)
+    open_rungs = _open(request, rungs, size)
+    options: list[Option] = []
+    indexes: list[int] = []
+    for index in open_rungs:
+        rung = rungs[index]
+        ceiling = _ceiling(request, rung, decide, cap)
+        offers = _offers(request, open_rungs[index], size, ceiling, cap)
+        if offers:
+            bar = None if index == max(open_rungs) else _bar(request, ladder, level, rung, index)
+            options.append(_option(rung, offers, ceiling, bar))
+            indexes.append(index)
+    if not options:
+        raise _no_price(request, rungs)
+    reference = len(options) - 1 if indexes[-1] == max(open_rungs) else None
+    return Plan(
+        options=tuple(
+            _live(option, position == reference, delivery)
+            for position, option in enumerate(options)
+        ),
+        order=_order(indexes, start),
+        reference=reference,
+        deadline=now + (decide.deadline if request.deadline is None else request.deadline),
+        cap=cap,
+        delivery=delivery,
+        at_the_end=decide.at_the_end,
+        seed=seed,
+    )
+
+
+def bar_for(request: Request, ladder: Ladder, level: Level, index: int) -> Bar | None:
+    """The bar that this request sets for rung ``index``; None where it accepts unchecked."""
+    match request.quality:
+        case "cheapest":
+            return None
+        case "best":
+            return None if index == len(ladder.rungs) - 1 else UNCLEARABLE
+        case "auto":
+            return ladder.bars[level][index]
+
+
+def strongest_open(request: Request, ladder: Ladder, size: Size) -> int:
+    """The index of the strongest rung that parameters and context window leave open."""
+    return max(_open(request, ladder.rungs, size))
+
+
+def _bar(request: Request, ladder: Ladder, level: Level, rung: Rung, index: int) -> Bar | None:
+    return rung.accept if request.rung is not None else bar_for(request, ladder, level, index)
+
+
+def _rungs(request: Request, ladder: Ladder, level: Level) -> tuple[tuple[Rung, ...], int]:
+    """The rungs in question, and the index of the one to start at."""
+    if request.rung is not None:
+        return tuple(rung for rung in ladder.rungs if rung.name == request.rung), 0
+    match request.quality:
+        case "cheapest":
+            return ladder.rungs, 0
+        case "best":
+            return ladder.rungs, len(ladder.rungs) - 1
+        case "auto":
+            return ladder.rungs, ladder.starts[level]
+
+
+def _open(request: Request, rungs: tuple[Rung, ...], size: Size) -> dict[int, tuple[Endpoint, ...]]:
+    """The endpoints that can take the request, by index of their rung."""
+    able = {
+        index: tuple(e for e in rung.endpoints if hindrance(request, e.lacks) is None)
+        for index, rung in enumerate(rungs)
+    }
+    if not any(able.values()):
+        lacked = hindrance(request, rungs[-1].endpoints[0].lacks) or "tools"
+        raise UnsupportedParameter(
+            lacked, None, "no rung of the ladder takes it", "Leave it out or choose another ladder."
+        )
+    fits = {
+        index: tuple(e for e in endpoints if _fits(request, e, size))
+        for index, endpoints in able.items()
+    }
+    left = {index: endpoints for index, endpoints in fits.items() if endpoints}
+    if not left:
+        widest = max(e.context or 0 for endpoints in able.values() for e in endpoints)
+        raise TooLong(
+            "messages",
+            None,
+            f"about {size.count():,} tokens, and the widest context window has {widest:,}",
+            "Shorten the prompt or add a rung with a wider window.",
+        )
+    return left
+
+
+def _fits(request: Request, endpoint: Endpoint, size: Size) -> bool:
+    if endpoint.context is None:
+        return True
+    images = request.images * (endpoint.image_tokens or 0)
+    if size.bound + images < endpoint.context:
+        return True
+    return size.count() + images < endpoint.context
+
+
+def _offers(
+    request: Request,
+    endpoints: tuple[Endpoint, ...],
+    size: Size,
+    ceiling: _Ceiling,
+    cap: int | None,
+) -> tuple[Offer, ...]:
+    """The endpoints as offers. Under a cap one whose worst case is unknown is none."""
+    if cap is None:
+        return tuple(Offer(endpoint.name) for endpoint in endpoints)
+    offers = []
+    for endpoint in endpoints:
+        price = endpoint.price
+        if price is None or (request.images and endpoint.image_tokens is None):
+            continue
+        images = request.images * (endpoint.image_tokens or 0)
+        hold = (size.bound + images) * price.dearest_input
+        if hold + ceiling.floor * price.output > cap:
+            hold = min(hold, (_counted(size) + images) * price.dearest_input)
+        offers.append(Offer(endpoint.name, hold, price.output))
+    return tuple(offers)
+
+
+def _counted(size: Size) -> int:
+    """A counted bound: other models' tokenizers were seen to give up to 1.35 times as many."""
+    return -(-size.count() * 27 // 20)
+
+
+class _Ceiling(msgspec.Struct, frozen=True):
+    """The output limits of an option, in tokens; see ``Option``."""
+
+    tokens: int | None
+    own: bool
+    floor: int
+
+
+def _ceiling(request: Request, rung: Rung, decide: Decide, cap: int | None) -> _Ceiling:
+    tokens, own = request.max_tokens, False
+    if cap is not None and tokens is None:
+        model_limit = min((e.max_output for e in rung.endpoints if e.max_output), default=None)
+        tokens, own = model_limit or UNKNOWN_CEILING, model_limit is None
+    floor = decide.min_output if tokens is None else min(decide.min_output, tokens)
+    return _Ceiling(tokens, own, max(1, floor))
+
+
+def _option(rung: Rung, offers: tuple[Offer, ...], ceiling: _Ceiling, bar: Bar | None) -> Option:
+    return Option(
+        rung=rung.name,
+        offers=offers,
+        clocks=rung.clocks,
+        ceiling=ceiling.tokens,
+        own_ceiling=ceiling.own,
+        floor=ceiling.floor,
+        bar=bar,
+        calls=rung.calls,
+        hedge_after=rung.hedge,
+    )
+
+
+def _live(option: Option, is_reference: bool, delivery: str) -> Option:
+    """Under ``verified`` only what is accepted whatever it shows may leave as it arrives."""
+    live = delivery == "live" or (delivery == "verified" and (is_reference or option.bar is None))
+    return msgspec.structs.replace(option, live=True) if live else option
+
+
+def _order(indexes: list[int], start: int) -> tuple[int, ...]:
+    """From the start up; what lies below it comes last, the strongest first: for when all fails."""
+    up = [position for position, index in enumerate(indexes) if index >= start]
+    below = [position for position, index in enumerate(indexes) if index < start]
+    return (*up, *reversed(below))
+
+
+def _delivery(
+    request: Request, decide: Decide, stream: bool
+) -> Literal["whole", "verified", "live"]:
+    return (request.delivery or decide.delivery) if stream else "whole"
+
+
+def _no_price(request: Request, rungs: tuple[Rung, ...]) -> RequestError:
+    models = ", ".join(endpoint.name for rung in rungs for endpoint in rung.endpoints)
+    if request.images:
+        return RequestError(
+            "max_cost",
+            request.max_cost,
+            f"nobody knows what an image costs at {models}",
+            'Set image_tokens under [models."…"] or leave the cap out.',
+        )
+    return RequestError(
+        "max_cost",
+        request.max_cost,
+        f"the price of {models} is unknown",
+        'Set price under [models."…"] (or "free") or leave the cap out.',
+    )

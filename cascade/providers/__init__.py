@@ -1,0 +1,1 @@
+"""The providers: one call is a codec, a transport and clocks."""

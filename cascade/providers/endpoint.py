@@ -1,0 +1,176 @@
+"""One call to one endpoint: the codec, the transport and the clocks, put together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import httpx
+
+from cascade.providers.watchdog import Watchdog
+from cascade.types import Clocks, Delta, Endpoint, Kind, Request, Response
+from cascade.wire import openai_chat
+from cascade.wire.failures import CallFailure, Malformed, classify
+from cascade.wire.sse import SseReader
+
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of an answer beyond which it is called malformed: no provider sends as many."""
+
+
+class Progress:
+    """What a call has brought so far; it outlives the call's failure, for the bill.
+
+    ``sent`` says that the request may have reached the provider, ``first_at`` and ``last_at`` are
+    times of the event loop's clock.
+    """
+
+    def __init__(self, on_delta: Callable[[Delta], None] | None = None) -> None:
+        self.on_delta = on_delta
+        self.sent = False
+        self.first_at: float | None = None
+        self.last_at: float | None = None
+        self.reader: openai_chat.StreamReader | None = None
+
+    def partial(self) -> Response | None:
+        """The part of a streamed answer that has arrived."""
+        return None if self.reader is None else self.reader.partial()
+
+
+class Caller:
+    """An endpoint that can be called. It holds the key, and never shows it."""
+
+    def __init__(
+        self, endpoint: Endpoint, key: str | None, transport: httpx.AsyncBaseTransport
+    ) -> None:
+        self.endpoint = endpoint
+        self._transport = transport
+        self._url = httpx.URL(endpoint.base_url.rstrip("/") + "/chat/completions")
+        headers = [
+            ("Host", self._url.netloc.decode("ascii")),
+            ("Content-Type", "application/json"),
+            ("Accept-Encoding", "identity"),
+            ("User-Agent", "cascade"),
+            *endpoint.headers,
+        ]
+        if key is not None:
+            headers.append(("Authorization", f"Bearer {key}"))
+        self._headers = headers
+
+    def __repr__(self) -> str:
+        return f"Caller({self.endpoint.name!r})"
+
+    async def call(
+        self,
+        request: Request,
+        progress: Progress,
+        *,
+        clocks: Clocks,
+        limit: int | None,
+        logprobs: bool,
+        stream: bool,
+    ) -> Response:
+        """Send a request and read the whole answer; a stream's pieces go to ``progress`` first.
+
+        Raises:
+            CallFailure: with its kind; what came before it stays in ``progress``.
+        """
+        body = openai_chat.encode_request(
+            request,
+            model=self.endpoint.model,
+            stream=stream,
+            max_tokens=limit,
+            logprobs=logprobs,
+            lacks=self.endpoint.lacks,
+            limit_parameter=self.endpoint.limit_parameter,
+        )
+        with Watchdog(clocks, stream) as watchdog:
+            try:
+                return await self._exchange(body, progress, watchdog, clocks, stream)
+            except httpx.HTTPError as error:
+                raise _transport_failure(error, self.endpoint.name) from error
+
+    async def _exchange(
+        self, body: bytes, progress: Progress, watchdog: Watchdog, clocks: Clocks, stream: bool
+    ) -> Response:
+        request = httpx.Request(
+            "POST",
+            self._url,
+            headers=[*self._headers, ("Content-Length", str(len(body)))],
+            content=body,
+            extensions={"timeout": {"connect": clocks.connect}},
+        )
+        progress.sent = True
+        response = await self._transport.handle_async_request(request)
+        try:
+            if response.status_code != 200:
+                content = await _read(response)
+                raise classify(response.status_code, response.headers, content, time.time())
+            if stream and _is_event_stream(response):
+                return await _read_stream(response, progress, watchdog)
+            return openai_chat.decode_response(await _read(response))
+        finally:
+            await response.aclose()
+
+
+async def _read(response: httpx.Response) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in response.aiter_raw():
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > LARGEST_BODY:
+            raise Malformed(f"an answer of more than {LARGEST_BODY:,} bytes")
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+async def _read_stream(
+    response: httpx.Response, progress: Progress, watchdog: Watchdog
+) -> Response:
+    events, reader = SseReader(), openai_chat.StreamReader()
+    progress.reader = reader
+    async for chunk in response.aiter_raw():
+        for event in events.feed(chunk):
+            delta = reader.feed(event.data)
+            if delta is not None:
+                _take(delta, progress, watchdog)
+        if reader.done:
+            break
+    if not reader.complete:
+        raise CallFailure(Kind.BROKEN, "the stream ended before its end")
+    return reader.response()
+
+
+def _take(delta: Delta, progress: Progress, watchdog: Watchdog) -> None:
+    if delta.text or delta.reasoning or delta.tool_calls or delta.refusal:
+        progress.last_at = watchdog.token()
+        if progress.first_at is None:
+            progress.first_at = progress.last_at
+    if progress.on_delta is not None:
+        progress.on_delta(delta)
+
+
+def _is_event_stream(response: httpx.Response) -> bool:
+    """Some servers answer a stream's request whole; that is an answer too."""
+    return "text/event-stream" in response.headers.get("content-type", "text/event-stream")
+
+
+def _transport_failure(error: httpx.HTTPError, endpoint: str) -> CallFailure:
+    """Our transport's exceptions as kinds; none of them shows the request."""
+    words = f"{endpoint}: {type(error).__name__}: {error}" if str(error) else endpoint
+    match error:
+        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+            return Unsent(Kind.TIMED_OUT, f"no connection in time to {words}")
+        case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
+            return Unsent(Kind.UNAVAILABLE, f"no connection to {words}")
+        case httpx.TimeoutException():
+            return CallFailure(Kind.TIMED_OUT, words)
+        case httpx.RemoteProtocolError() | httpx.ReadError() | httpx.WriteError():
+            return CallFailure(Kind.BROKEN, f"the connection broke: {words}")
+        case httpx.DecodingError():
+            return Malformed(words)
+        case _:
+            return CallFailure(Kind.UNAVAILABLE, words)
+
+
+class Unsent(CallFailure):
+    """The request did not reach the provider: there is nothing to pay."""

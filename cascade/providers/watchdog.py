@@ -1,0 +1,82 @@
+"""The clocks of one call: a single timer that compares stamps, however many chunks arrive."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from types import TracebackType
+from typing import Self
+
+from cascade.types import Clocks, Kind
+from cascade.wire.failures import CallFailure
+
+
+class Watchdog:
+    """Ends the current task's call when one of its clocks runs out.
+
+    Used as a context manager around a call; ``token`` is called with each piece of an answer.
+    Only those keep the idle clock quiet: keep-alive comments do not. The connect clock belongs to
+    the transport. Raises ``CallFailure`` of kind ``TIMED_OUT`` from the ``with`` block.
+    """
+
+    def __init__(self, clocks: Clocks, stream: bool) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._started = self._last_token = self._loop.time()
+        self._first = clocks.first_token if stream else None
+        self._idle = clocks.idle if stream else None
+        self._total = clocks.total
+        self._has_token = False
+        self._expired: str | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def token(self) -> float:
+        """Note that a piece of the answer has arrived, and return the time."""
+        self._last_token = self._loop.time()
+        if not self._has_token:
+            self._has_token = True
+            self._look()  # from now on the idle clock runs, which may be shorter
+        return self._last_token
+
+    def __enter__(self) -> Self:
+        task = asyncio.current_task()
+        assert task is not None, "a call runs in a task"
+        self._task = task
+        self._look()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._expired is None:
+            return
+        if self._task.uncancel() <= 0:  # else somebody else cancelled the call too, and wins
+            raise CallFailure(Kind.TIMED_OUT, self._expired) from None
+
+    def _due(self) -> tuple[float, str]:
+        """When the next clock runs out, and what to say then."""
+        due, words = math.inf, ""
+        if self._total is not None:
+            due, words = self._started + self._total, f"no end within {self._total:g} s"
+        if self._has_token:
+            if self._idle is not None and self._last_token + self._idle < due:
+                return self._last_token + self._idle, f"no token for {self._idle:g} s"
+        elif self._first is not None and self._started + self._first < due:
+            return self._started + self._first, f"no first token within {self._first:g} s"
+        return due, words
+
+    def _look(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        due, words = self._due()
+        if due == math.inf:
+            self._timer = None
+        elif due <= self._loop.time():
+            self._expired = words
+            self._task.cancel()
+        else:
+            self._timer = self._loop.call_at(due, self._look)

@@ -1,0 +1,178 @@
+"""A ``Request`` as a provider's chat completion request."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+
+from cascade.errors import RequestError
+from cascade.types import (
+    Image,
+    Message,
+    Request,
+    ResponseFormat,
+    Text,
+    Tool,
+    ToolCall,
+    ToolChoice,
+)
+
+__all__ = ["encode_request"]
+
+_encode = msgspec.json.Encoder().encode
+
+# What may be left out where a model lacks it. A model that lacks anything else is no option for
+# the request; leaving it out would change what was asked.
+_LEAVABLE = (
+    "temperature",
+    "top_p",
+    "seed",
+    "presence_penalty",
+    "frequency_penalty",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "user",
+)
+
+
+def encode_request(
+    request: Request,
+    *,
+    model: str,
+    stream: bool = False,
+    max_tokens: int | None = None,
+    logprobs: bool = False,
+    lacks: frozenset[str] = frozenset(),
+    limit_parameter: str = "max_tokens",
+) -> bytes:
+    """Write a request for a provider. What decides (caps, deadlines, ladders) stays here.
+
+    ``max_tokens`` is the machine's own limit and takes the place of the request's.
+    ``logprobs`` asks for log-probabilities, with the rivals that a margin needs, even where the
+    caller did not. ``lacks`` names parameters that the model does not take: sampling and its
+    like are left out, ``logprobs`` is not asked for our own sake, ``stream_options`` is not sent.
+
+    Raises:
+        RequestError: a number is not finite, or a text is not Unicode.
+    """
+    body: dict[str, Any] = {"model": model, "messages": [_turn(m) for m in request.messages]}
+    _add_tools(body, request)
+    limit = request.max_tokens if max_tokens is None else max_tokens
+    if limit is not None:
+        body[limit_parameter] = limit
+    for name in _LEAVABLE:
+        value = getattr(request, name)
+        if value is not None and name not in lacks:
+            body[name] = value if isinstance(value, (str, bool)) else _finite(name, value)
+    if request.logit_bias and "logit_bias" not in lacks:
+        body["logit_bias"] = {
+            token: _finite("logit_bias", bias) for token, bias in request.logit_bias
+        }
+    if request.stop:
+        body["stop"] = request.stop
+    _add_logprobs(body, request, own=logprobs and "logprobs" not in lacks)
+    if stream:
+        body["stream"] = True
+        if "stream_options" not in lacks:
+            body["stream_options"] = {"include_usage": True}
+    try:
+        return _encode(body)
+    except UnicodeEncodeError:
+        problem = "a text holds half of a surrogate pair"
+        raise RequestError("messages", None, problem, "Send valid Unicode") from None
+
+
+def _add_logprobs(body: dict[str, Any], request: Request, *, own: bool) -> None:
+    if own:
+        body["logprobs"] = True
+        body["top_logprobs"] = max(2, request.top_logprobs or 0)
+    elif request.logprobs:
+        body["logprobs"] = True
+        if request.top_logprobs is not None:
+            body["top_logprobs"] = request.top_logprobs
+
+
+def _finite(name: str, value: float) -> float:
+    """Refuse NaN and infinity; write whole numbers without a point, as integers are expected."""
+    if isinstance(value, int):
+        return value
+    if not math.isfinite(value):
+        raise RequestError(name, value, "it is not finite", "Send a finite number or leave it out")
+    return int(value) if value.is_integer() and abs(value) < 1e15 else value
+
+
+def _add_tools(body: dict[str, Any], request: Request) -> None:
+    if request.tools:
+        body["tools"] = [_tool(tool) for tool in request.tools]
+    if request.tool_choice is not None:
+        body["tool_choice"] = _choice(request.tool_choice)
+    if request.response_format is not None:
+        body["response_format"] = _format(request.response_format)
+
+
+def _turn(message: Message) -> dict[str, Any]:
+    content = message.content
+    turn: dict[str, Any] = {
+        "role": message.role,
+        # null is written out: several providers want the key beside tool calls
+        "content": content if not isinstance(content, tuple) else [_part(p) for p in content],
+    }
+    if message.tool_calls:
+        turn["tool_calls"] = [called(call) for call in message.tool_calls]
+    if message.tool_call_id is not None:
+        turn["tool_call_id"] = message.tool_call_id
+    if message.name is not None:
+        turn["name"] = message.name
+    if message.refusal is not None:
+        turn["refusal"] = message.refusal
+    return turn
+
+
+def _part(part: Text | Image) -> dict[str, Any]:
+    if isinstance(part, Text):
+        return {"type": "text", "text": part.text}
+    url = {"url": part.url}
+    if part.detail is not None:
+        url["detail"] = part.detail
+    return {"type": "image_url", "image_url": url}
+
+
+def called(call: ToolCall) -> dict[str, Any]:
+    """Write a tool call as it stands in a message."""
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
+
+
+def _tool(tool: Tool) -> dict[str, Any]:
+    function: dict[str, Any] = {"name": tool.name}
+    if tool.description is not None:
+        function["description"] = tool.description
+    if tool.parameters is not None:
+        function["parameters"] = msgspec.Raw(tool.parameters)
+    if tool.strict is not None:
+        function["strict"] = tool.strict
+    return {"type": "function", "function": function}
+
+
+def _choice(choice: ToolChoice) -> str | dict[str, Any]:
+    if choice.mode == "function":
+        return {"type": "function", "function": {"name": choice.name}}
+    return choice.mode
+
+
+def _format(wanted: ResponseFormat) -> dict[str, Any]:
+    if wanted.kind != "json_schema":
+        return {"type": wanted.kind}
+    schema: dict[str, Any] = {"name": wanted.name}
+    if wanted.description is not None:
+        schema["description"] = wanted.description
+    if wanted.schema is not None:
+        schema["schema"] = msgspec.Raw(wanted.schema)
+    if wanted.strict is not None:
+        schema["strict"] = wanted.strict
+    return {"type": "json_schema", "json_schema": schema}

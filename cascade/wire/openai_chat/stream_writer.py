@@ -1,0 +1,104 @@
+"""Streamed chat completions: writing chunks for a client."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from cascade.types import Delta, ToolCallDelta, Usage
+from cascade.wire.openai_chat.response import encode_error, logprobs_body, usage_body
+
+__all__ = ["StreamWriter"]
+
+_encode = msgspec.json.Encoder().encode
+
+_DONE = b"data: [DONE]\n\n"
+_END = b"}\n\n"
+_GOES_ON = b',"logprobs":null,"finish_reason":null}]}\n\n'
+
+
+class StreamWriter:
+    """Writes one answer as server-sent events: ``start``, any number of ``write``, then ``end``
+    or ``error``.
+
+    ``id``, ``created`` (Unix seconds) and ``model`` stand in every chunk. ``include_usage`` says
+    that the client asked for the usage; ``logprobs=False`` leaves out log-probabilities that we
+    asked for our own sake.
+    """
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002  the protocol's word
+        created: int,
+        model: str,
+        include_usage: bool,
+        *,
+        logprobs: bool = True,
+    ) -> None:
+        self._include_usage = include_usage
+        self._logprobs = logprobs
+        head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
+        self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
+        self._choice = self._head + b'{"index":0,"delta":'
+        self._text = self._choice + b'{"content":'
+
+    def start(self) -> bytes:
+        """Write the chunk that names the role."""
+        return self._choice + b'{"role":"assistant","content":""}' + _GOES_ON
+
+    def write(self, delta: Delta) -> bytes:
+        """Write a delta; nothing where it carries nothing for the client."""
+        logprobs = delta.logprobs if self._logprobs else ()
+        if delta.text and not (
+            logprobs or delta.finish_reason or delta.reasoning or delta.refusal or delta.tool_calls
+        ):
+            return self._text + _encode(delta.text) + b"}" + _GOES_ON
+        part = _part(delta)
+        if not (part or logprobs or delta.finish_reason):
+            return b""
+        tail = {
+            "logprobs": logprobs_body(logprobs) if logprobs else None,
+            "finish_reason": delta.finish_reason,
+        }
+        return self._choice + _encode(part) + b"," + _encode(tail)[1:] + b"]" + _END
+
+    def end(self, usage: Usage | None, extra: dict[str, Any] | None = None) -> bytes:
+        """Write the usage, where it was asked for, and the clean end.
+
+        ``extra`` (cost, rung, …) goes beside the usage and into it, under ``cascade``; to a client
+        that did not ask for the usage it is not written, since many read ``choices[0]`` blindly.
+        """
+        if not self._include_usage or (usage is None and extra is None):
+            return _DONE
+        tail: dict[str, Any] = {"usage": None if usage is None else usage_body(usage, extra)}
+        if extra is not None:
+            tail["cascade"] = extra
+        return self._head + b"]," + _encode(tail)[1:-1] + _END + _DONE
+
+    def error(self, message: str, code: str | None, type: str = "server_error") -> bytes:  # noqa: A002
+        """Write a failure in mid-stream. Nothing follows it: the stream has no clean end."""
+        return b"data: " + encode_error(message, type=type, code=code) + b"\n\n"
+
+
+def _part(delta: Delta) -> dict[str, Any]:
+    part: dict[str, Any] = {}
+    if delta.text:
+        part["content"] = delta.text
+    if delta.reasoning:
+        part["reasoning_content"] = delta.reasoning
+    if delta.refusal:
+        part["refusal"] = delta.refusal
+    if delta.tool_calls:
+        part["tool_calls"] = [_call(call) for call in delta.tool_calls]
+    return part
+
+
+def _call(call: ToolCallDelta) -> dict[str, Any]:
+    function: dict[str, str] = {}
+    if call.name is not None:
+        function["name"] = call.name
+    function["arguments"] = call.arguments
+    if call.id is None:
+        return {"index": call.index, "function": function}
+    return {"index": call.index, "id": call.id, "type": "function", "function": function}
