@@ -14,7 +14,10 @@ def due_hedges(plan: Plan, state: State, now: float) -> list[Flight]:
 
 def next_hedge_at(plan: Plan, state: State) -> float:
     """When the next hedge is due; infinity where none is."""
-    return min((_hedge_at(plan, flight) for flight in state.flights), default=math.inf)
+    at = math.inf
+    for flight in state.flights:
+        at = min(at, _hedge_at(plan, flight))
+    return at
 
 
 def _hedge_at(plan: Plan, flight: Flight) -> float:

@@ -46,7 +46,7 @@ from cascade.policy.model import (
     Why,
     Woke,
 )
-from cascade.policy.moves import GIVE_UP, WAIT, admissible, may_try, next_call
+from cascade.policy.moves import GIVE_UP, WAIT, admissible, is_untouched, next_call
 from cascade.policy.remedies import (
     REMEDY,
     RETRIES,
@@ -222,8 +222,9 @@ def _decide(plan: Plan, rule: Rule, state: State, now: float) -> Step:
 def _choose(rule: Rule, view: View, moves: tuple[Choice, ...]) -> Choice:
     try:
         choice = rule(view, moves)
-        if choice in moves:
-            return moves[moves.index(choice)]
+        for move in moves:
+            if choice == move:
+                return move
     except Exception:  # noqa: BLE001, S110 - a user's rule may raise anything: that is no choice
         pass
     return WAIT if view.waits else GIVE_UP
@@ -277,18 +278,16 @@ def _hedge_call(plan: Plan, state: State, flight: Flight, now: float) -> Call | 
     if call is not None:
         return call
     for option in plan.order:
-        if option > flight.option and may_try(state, option):
+        if option > flight.option and is_untouched(state, option):
             return next_call(plan, state, option, now)
     return None
 
 
 def _arm(plan: Plan, state: State) -> Step:
     """Ask to be woken for the next thing that is due, if that is not yet arranged."""
-    at = min(
-        plan.deadline,
-        next_hedge_at(plan, state),
-        *(retry.at for retry in state.retries),
-    )
+    at = min(plan.deadline, next_hedge_at(plan, state))
+    for retry in state.retries:
+        at = min(at, retry.at)
     if at == state.wake:
         return state, ()
     return replace(state, wake=at), (WakeAt(at),)
@@ -331,7 +330,7 @@ def _land(plan: Plan, state: State, call: int, cost: int) -> tuple[Flight | None
         state,
         spent=state.spent + cost,
         overrun=state.overrun or (plan.cap is not None and cost > hold),
-        flights=tuple(f for f in state.flights if f.call != call),
+        flights=tuple([f for f in state.flights if f.call != call]),
     )
     if flight is None or flight.cancelled or state.outcome is not None:
         return None, state

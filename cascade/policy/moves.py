@@ -26,23 +26,32 @@ def admissible(plan: Plan, state: State, now: float) -> tuple[Choice, ...]:
     moves: list[Choice] = [
         Accept(answer.ref) for answer in state.answers if answer.usable and not answer.declined
     ]
-    moves.extend(
-        Try(option)
-        for option in range(len(plan.options))
-        if may_try(state, option) and next_call(plan, state, option, now) is not None
-    )
-    if plan.checks and now < plan.deadline:
-        moves.extend(_checks(plan, state))
+    if now < plan.deadline:
+        moves += [
+            Try(option)
+            for option in range(len(plan.options))
+            if is_untouched(state, option) and _is_affordable(plan, state, option)
+        ]
+        if plan.checks:
+            moves += _checks(plan, state)
     if state.waits:
         moves.append(WAIT)
     moves.append(GIVE_UP)
     return tuple(moves)
 
 
-def may_try(state: State, option: int) -> bool:
-    """Whether a rule may open this option: untouched so far, or given back by no remedy."""
+def is_untouched(state: State, option: int) -> bool:
+    """Whether the option is still the rule's to open; once it is, the machine sees to it."""
     tally = state.tallies[option]
     return not (tally.calls or tally.answered or tally.over)
+
+
+def _is_affordable(plan: Plan, state: State, option: int) -> bool:
+    if plan.cap is None:
+        return True
+    chosen = plan.options[option]
+    offers = range(len(chosen.offers))
+    return any(_afford(plan, state, chosen, offer) is not None for offer in offers)
 
 
 def next_call(

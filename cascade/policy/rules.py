@@ -21,9 +21,10 @@ class Threshold:
         if view.waits:
             return WAIT
         above = max((answer.option for answer in view.answers), default=-1)
+        offered = {move.option: move for move in moves if isinstance(move, Try)}
         for option in view.plan.order:
-            if option > above and (move := Try(option)) in moves:
-                return move
+            if option > above and option in offered:
+                return offered[option]
         return GIVE_UP
 
 

@@ -42,7 +42,7 @@ MAX_LINE: Final = 16 * 1024
 MAX_FIELDS: Final = 128
 
 _NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL: Final = re.compile(rb"[\r\n\0]")
+_VALUE: Final = re.compile(rb"[\t\x20-\x7e]*")
 # aiohttp frames the body itself; a length of the caller's could contradict it.
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 # What is sent unless the caller says otherwise.
@@ -319,7 +319,8 @@ class _Request(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         if conn.protocol is None or conn.protocol.should_close:
-            raise _Unanswered(aiohttp.ServerDisconnectedError(), unread=True)
+            reason = aiohttp.ClientPayloadError("an answer came before the request was sent")
+            raise _Unanswered(reason, unread=True)
         return await super().send(conn)
 
 
@@ -393,10 +394,16 @@ def _unread(exc: Exception) -> bool:
 
 
 def _headers(raw: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    headers = []
     for name, value in raw:
-        if _CONTROL.search(value) or not _NAME.fullmatch(name):
-            raise httpx.LocalProtocolError(f"header {name!r}: no line breaks, no odd names")
-    return [(n.decode("ascii"), v.decode()) for n, v in raw if n.lower() not in _FRAMING]
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            text = (
+                f"header {name!r}: a name is a token, a value printable ASCII without line breaks"
+            )
+            raise httpx.LocalProtocolError(text)
+        if name.lower() not in _FRAMING:
+            headers.append((name.decode("ascii"), value.decode("ascii")))
+    return headers
 
 
 def _clock(seconds: float | None) -> float | None:

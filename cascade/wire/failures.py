@@ -16,7 +16,7 @@ from cascade.wire.error_body import ErrorBody, quoted, read_error
 __all__ = ["CallFailure", "Malformed", "classify", "failure_of", "retry_after"]
 
 
-class CallFailure(Exception):  # noqa: N818  the room's word
+class CallFailure(Exception):
     """One call failed. Raised by codecs and providers; the engine makes an event of it.
 
     Attributes:

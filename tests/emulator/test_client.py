@@ -160,14 +160,15 @@ def test_an_empty_answer_is_an_empty_answer(client: openai.OpenAI) -> None:
 def test_a_limit_below_the_recorded_tokens_cuts_the_answer(
     client: openai.OpenAI, option: str
 ) -> None:
-    answer = ask(client, logprobs=True, **{option: 4})
+    limit: dict[str, Any] = {option: 4}
+    answer = ask(client, logprobs=True, **limit)
 
     assert answer.choices[0].message.content == "The Rhine and"
     assert answer.choices[0].finish_reason == "length"
     assert answer.usage is not None
     assert answer.usage.completion_tokens == 4
     assert len(entries(answer) or ()) == 4
-    streamed = chunks(client, stream_options={"include_usage": True}, **{option: 4})
+    streamed = chunks(client, stream_options={"include_usage": True}, **limit)
     assert text_of(streamed) == "The Rhine and"
     assert streamed[-1].usage == answer.usage
 

@@ -55,6 +55,8 @@ class Peer:
             return b""
 
     async def send(self, data: bytes) -> None:
+        if self.writer.is_closing():
+            return
         self.writer.write(data)
         with contextlib.suppress(ConnectionError):
             await self.writer.drain()

@@ -433,8 +433,9 @@ async def test_redirects_and_cookies_are_left_to_the_caller(make: Make) -> None:
             await peer.send(head)
 
     async with serve(script) as server, make() as transport:
+        url = f"http://localhost:{server.port}/"  # cookie jars leave addresses out
         for _ in range(2):
-            response = await fetch(transport, post(server.url))
+            response = await fetch(transport, post(url))
             assert response.status_code == 302
             assert response.headers["set-cookie"] == "a=b"
         assert b"cookie" not in b"".join(server.peers[0].heads).lower()
@@ -486,14 +487,40 @@ async def test_leaving_a_tls_stream_closes_the_upstream(
         await gone.wait()
 
 
+async def test_leaving_a_tls_handshake_closes_the_upstream(
+    make: Make, trusting: ssl.SSLContext
+) -> None:
+    async with serve(Peer.gone) as server, make(ssl_context=trusting) as transport:
+        url = server.url.replace("http:", "https:")
+        task = asyncio.create_task(transport.handle_async_request(post(url)))
+        await server.accepted()
+        task.cancel()
+        await server.settled()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+async def test_a_tls_handshake_without_end_is_a_connect_timeout(
+    make: Make, trusting: ssl.SSLContext
+) -> None:
+    async with serve(Peer.gone) as server, make(ssl_context=trusting) as transport:
+        url = server.url.replace("http:", "https:")
+        with pytest.raises(httpx.ConnectTimeout):
+            await transport.handle_async_request(post(url, connect=0.1))
+        await server.settled()
+
+
 async def test_the_environment_names_the_authority(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, authority: trustme.CA, tls: ssl.SSLContext
 ) -> None:
     bundle = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(bundle))
     monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    tls.set_alpn_protocols(["h2", "http/1.1"])
     async with serve(answer, tls=tls) as server, default_transport() as transport:
         assert (await fetch(transport, post(server.url))).content == b"ok"
+        session = server.peers[0].writer.get_extra_info("ssl_object")
+        assert session.selected_alpn_protocol() == "http/1.1"
 
 
 async def test_a_bundle_that_cannot_be_read_is_named(
@@ -659,12 +686,26 @@ async def test_a_url_without_http_and_host_is_refused(url: str) -> None:
             await transport.handle_async_request(post(url))
 
 
-async def test_an_oddly_named_header_is_refused() -> None:
-    async with AiohttpTransport() as transport:
-        for name in (b"X Note", b"X:", b"", b"X\xe9"):
-            request = httpx.Request("POST", "http://127.0.0.1:1/", headers=[(name, b"1")])
-            with pytest.raises(httpx.LocalProtocolError):
+async def test_an_impossible_header_is_refused_before_anything_is_opened() -> None:
+    headers = [(b"X Note", b"1"), (b"X:", b"1"), (b"", b"1"), (b"X\xe9", b"1")]
+    headers += [(b"X", b"a\r\nb"), (b"X", b"a\nb"), (b"X", b"a\0b"), (b"X", b"\xe9")]
+    async with serve(answer) as server, AiohttpTransport() as transport:
+        for header in headers:
+            request = httpx.Request("POST", server.url, headers=[header])
+            with pytest.raises(httpx.LocalProtocolError, match=r"header b'.*'"):
                 await transport.handle_async_request(request)
+        assert not server.peers
+
+
+async def test_a_name_and_password_in_the_url_are_the_callers_to_send() -> None:
+    async with serve(answer) as server, AiohttpTransport() as transport:
+        url = server.url.replace("127", "me:secret@127")
+        headers = {"Authorization": "Bearer mine"}
+        await fetch(transport, httpx.Request("POST", url, headers=headers))
+        await fetch(transport, httpx.Request("POST", url))
+        first, second = (head.lower() for head in server.peers[0].heads)
+    assert b"authorization: bearer mine\r\n" in first
+    assert b"authorization" not in second
 
 
 async def test_a_length_of_the_callers_does_not_override_the_bodys() -> None:
@@ -716,6 +757,7 @@ async def test_an_unread_request_is_sent_once_more_on_a_fresh_connection(
         idle = len(server.peers)
         assert (await fetch(transport, post(server.url))).content == b"ok"
         assert len(server.peers) == idle + 1
+        assert server.requests == 3 + 2
 
 
 async def test_a_request_that_was_partly_answered_is_not_sent_again() -> None:
@@ -760,6 +802,16 @@ async def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one() -> Non
         stray.set()
         await asyncio.sleep(0.05)
         assert (await fetch(transport, post(server.url))).content == b"ok"
+
+
+async def test_a_server_that_speaks_first_is_no_http_server() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.send(b"SSH-2.0-OpenSSH_9.2\r\n\r\n")
+        await peer.gone()
+
+    async with serve(script) as server, AiohttpTransport() as transport:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await fetch(transport, post(server.url))
 
 
 async def test_closing_the_transport_ends_what_runs() -> None:

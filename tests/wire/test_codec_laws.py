@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
@@ -73,7 +75,7 @@ def test_a_stream_cut_anywhere_reads_the_same(response: Response, cuts: list[int
     written = write_stream(response)
     events, reader = SseReader(), StreamReader()
     places = [0, *sorted(cut % (len(written) + 1) for cut in cuts), len(written)]
-    for start, end in zip(places, places[1:], strict=False):
+    for start, end in pairwise(places):
         for event in events.feed(written[start:end]):
             reader.feed(event.data)
     assert reader.response() == response
