@@ -207,6 +207,7 @@ def _labelled(error: ErrorBody, table: dict[str, Kind]) -> Kind | None:
 
 
 def _message(where: str, kind: Kind, error: ErrorBody) -> str:
-    label = f" ({error.labels[0][:60]})" if error.labels else ""
+    first = next(iter(error.labels), "")[:60]
+    label = f" ({first})" if first and first.isprintable() else ""
     said = quoted(error, about_keys=kind is Kind.AUTH)
     return f"{where}{label}: {said}" if said else f"{where}{label}, without a readable reason"

@@ -298,6 +298,12 @@ async def test_no_head_in_time_is_a_read_timeout(make: Make) -> None:
         await server.settled()
 
 
+async def test_a_clock_of_zero_is_no_clock_without_end(make: Make) -> None:
+    async with serve(silent) as server, make() as transport:
+        with pytest.raises(httpx.ReadTimeout):
+            await transport.handle_async_request(post(server.url, connect=BOUND, read=0))
+
+
 async def test_a_stalled_stream_is_a_read_timeout(make: Make) -> None:
     gone = asyncio.Event()
     async with serve(trickle(gone)) as server, make() as transport:
@@ -800,7 +806,7 @@ async def test_an_answer_nobody_asked_for_is_not_taken_for_the_next_one() -> Non
     async with serve(script) as server, AiohttpTransport() as transport:
         await fetch(transport, post(server.url))
         stray.set()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # both ends share this loop: the stray bytes are in by now
         assert (await fetch(transport, post(server.url))).content == b"ok"
 
 
