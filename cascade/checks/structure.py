@@ -32,7 +32,7 @@ class Verdict(msgspec.Struct, frozen=True):
     unchecked: str | None = None
 
 
-class _Unchecked(Exception):  # noqa: N818 - no error: the answer stands, a check does not
+class _Unchecked(Exception):
     """A check cannot decide."""
 
 

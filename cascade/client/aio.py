@@ -199,6 +199,19 @@ class AsyncStream:
         if departure is not None:
             departure.flight.leave()
 
+    @property
+    def known(self) -> Answer | None:
+        """The whole answer as soon as it is known: before its first piece is read where it was
+        held until accepted, at the end where it streams live.
+
+        Raises:
+            CascadeError: what came instead of an answer.
+        """
+        departure = self._departure
+        if self._answer is None and departure is not None and departure.flight.run.done.done():
+            self._answer = departure.answer(departure.flight.run.done.result())
+        return self._answer
+
     async def deltas(self) -> AsyncGenerator[Delta, None]:
         """Read everything as it comes: text, reasoning, pieces of tool calls, log-probabilities.
 
@@ -206,17 +219,23 @@ class AsyncStream:
             Broken: the stream died after its first byte had left.
             Failed: no answer could be had.
         """
+        async for batch in self.batches():
+            for delta in batch:
+                yield delta
+
+    async def batches(self) -> AsyncGenerator[list[Delta], None]:
+        """Read as ``deltas`` does, each time all that has come since."""
         departure = self._departure
         if departure is None:
             from cascade.wire.replay import deltas_of
 
-            for delta in deltas_of(self.answer.response):
-                yield delta
+            yield list(deltas_of(self.answer.response))
             return
         assert departure.outlet is not None, "a streamed run has an outlet"
-        async for delta in departure.outlet.pieces():
-            yield delta
-        self._answer = departure.answer(await departure.flight.wait())
+        async for batch in departure.outlet.batches():
+            yield batch
+        if self._answer is None:
+            self._answer = departure.answer(await departure.flight.wait())
 
     async def __aiter__(self) -> AsyncIterator[str]:
         async for delta in self.deltas():

@@ -54,7 +54,7 @@ def reply_to(request: Request, answer: RecordedAnswer) -> Reply:
         tokens = tokens[:keep]
     return Reply(
         tokens=tokens,
-        finish_reason="length" if cut else "stop",
+        finish_reason="length" if cut else answer.finish_reason or "stop",
         usage=_usage(answer, len(tokens) if cut else recorded),
         logprobs=_flat(tokens, answer.mean_logprob, request),
         duration=(answer.latency_s or 0.0) * share,

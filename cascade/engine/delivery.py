@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from cascade.types import Delta
 
@@ -13,7 +12,7 @@ class Outlet:
     """Where a caller reads a stream: what is put in comes out in order, then the end."""
 
     def __init__(self) -> None:
-        self._pieces: deque[Delta] = deque()
+        self._pieces: list[Delta] = []
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
 
@@ -31,11 +30,13 @@ class Outlet:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def pieces(self) -> AsyncIterator[Delta]:
-        """Read to the end."""
+    async def batches(self) -> AsyncGenerator[list[Delta], None]:
+        """Read to the end, each time all that has come since."""
         while True:
-            while self._pieces:
-                yield self._pieces.popleft()
+            if self._pieces:
+                batch, self._pieces = self._pieces, []
+                yield batch
+                continue
             if self._ended:
                 return
             self._waiter = asyncio.get_running_loop().create_future()

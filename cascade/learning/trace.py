@@ -26,6 +26,7 @@ from typing import Annotated
 import msgspec
 
 from cascade.errors import EmulatorError
+from cascade.types import FinishReason
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Seconds = Annotated[float, msgspec.Meta(ge=0)]
@@ -48,7 +49,7 @@ class RecordedAnswer(msgspec.Struct, frozen=True, gc=False):
     """What one model answered, and what was measured then.
 
     ``final`` is the answer extracted from ``text``; ``score`` (0 to 1) is how the source graded
-    it. Tokens, ``cost_usd`` (US dollars) and ``latency_s`` (seconds) are of the answering call.
+    it. ``finish_reason`` is there where it was not ``stop``. Tokens, ``cost_usd`` (US dollars) and ``latency_s`` (seconds) are of the answering call.
     ``mean_logprob`` is the mean log-probability of the answer's tokens, ``p_true_logprob`` that of
     "true" in a second call that asked the model about its own answer; natural logarithms.
     """
@@ -63,6 +64,7 @@ class RecordedAnswer(msgspec.Struct, frozen=True, gc=False):
     mean_logprob: float | None = None
     p_true_logprob: float | None = None
     p_true_cost_usd: Dollars | None = None
+    finish_reason: FinishReason | None = None
     samples: tuple[Sample, ...] = ()
 
 

@@ -5,6 +5,10 @@ away, so more to do never looks like less. Only a request without any points who
 (:mod:`cascade.policy.shapes`) is ``simple``. Where no shape is recognised the request is
 ``moderate``: the classifier abstains, and the evidence of the answer decides.
 
+The level is no evidence that an answer is right. On recorded prompts it predicts the cheapest
+model's failures no better than chance (``benchmarks/complexity.py``): it tells small tasks from
+large ones, and a short question may still be one that a small model gets wrong.
+
 The prompt is data. Nothing it says about models, price or its own difficulty is a signal, except
 by making it longer. A high ``max_tokens`` is a permission, not a demand, and says nothing.
 

@@ -99,7 +99,7 @@ _CODE_MARKS = (
 _TRACE_MARKS = ("Traceback (most recent", "Exception in thread", "\n    at ", "panicked at ")
 # An operation between numbers, an equation, a power: each starts at its sign, which is rare.
 _FORMULA = re.compile(
-    r"[-+*/=^×÷](?:(?<=[=^×÷])(?:(?<=[\w)].)|(?<=[\w)] .)) ?[\w(?-]"
+    r"[-+*/=^×÷](?:(?<=[=^×÷])(?:(?<=[\w)].)|(?<=[\w)] .)) ?[-(]?(?:\d|\w\w?\b|\?)"
     r"|(?<=[+*])(?:(?<=\d.)|(?<=\d .)) ?[\d(]|(?<=\d [-/]) \d)"
 )
 _MATHEMATICAL_SIGNS = re.compile("[√∫∑∏≤≥≠≈∞∂∇∈∀∃⊂∪∩π]")

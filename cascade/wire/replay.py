@@ -36,7 +36,7 @@ def deltas_of(response: Response) -> Iterator[Delta]:
 
 def _text(response: Response) -> Iterator[Delta]:
     text, tokens = response.message.text, response.logprobs or ()
-    if tokens and "".join(token.token for token in tokens) == text:
+    if "".join(token.token for token in tokens) == text:
         for token in tokens:
             yield Delta(text=token.token, logprobs=(token,))
         return

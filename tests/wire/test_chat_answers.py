@@ -290,6 +290,7 @@ def test_log_probabilities_asked_for_our_own_sake_do_not_leave() -> None:
     writer = StreamWriter("c", 1, "m", include_usage=False, logprobs=False)
     assert b'"logprobs":null' in writer.write(Delta("a", logprobs=tokens))
     assert writer.write(Delta(logprobs=tokens)) == b""
+    assert b'"logprobs":null' in writer.write(Delta(logprobs=tokens, finish_reason="stop"))
 
 
 def test_a_stream_without_a_wish_for_usage_ends_plainly() -> None:

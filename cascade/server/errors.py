@@ -1,0 +1,142 @@
+"""From what went wrong to an error in OpenAI's shape.
+
+Every one says ``x-should-retry: false``: what could be tried again has been tried by the cascade,
+and a client that asks again pays again.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from cascade.errors import (
+    Broken,
+    CapTooLow,
+    CascadeError,
+    Closed,
+    ConfigError,
+    DeadlineExceeded,
+    Failed,
+    MissingKey,
+    NotCached,
+    Rejected,
+    RequestError,
+    TooLong,
+    UnsupportedParameter,
+)
+from cascade.server.account import attempted
+from cascade.server.headers import Header
+from cascade.server.names import UnknownModelError
+from cascade.server.replies import JSON, Reply, TooLargeError
+from cascade.types import Attempt
+from cascade.wire.openai_chat import encode_error
+
+_NO_RETRY: Header = (b"x-should-retry", b"false")
+_CALLER = "invalid_request_error"
+_SERVER = "server_error"
+
+KNOWN = (CascadeError, UnknownModelError, TooLargeError)
+"""What ``problem`` can tell of."""
+
+_KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (  # the first that fits
+    (UnknownModelError, 404, _CALLER, "model_not_found"),
+    (TooLargeError, 413, _CALLER, "request_too_large"),
+    (UnsupportedParameter, 400, _CALLER, "unsupported_parameter"),
+    (TooLong, 400, _CALLER, "context_length_exceeded"),
+    (RequestError, 400, _CALLER, "invalid_request"),
+    (CapTooLow, 400, _CALLER, "cap_too_low"),
+    (Rejected, 400, _CALLER, "rejected_by_provider"),
+    (NotCached, 504, _SERVER, "not_cached"),
+    (DeadlineExceeded, 504, _SERVER, "deadline_exceeded"),
+    (Failed, 503, _SERVER, "no_answer"),
+    (Broken, 502, _SERVER, "stream_broken"),
+    (MissingKey, 500, _SERVER, "missing_key"),
+    (ConfigError, 500, _SERVER, "wrong_configuration"),
+    (Closed, 503, _SERVER, "closing"),
+    (CascadeError, 500, _SERVER, "internal_error"),
+)
+
+
+def new_id() -> str:
+    """An id for a request that has no answer's id."""
+    return "req_" + os.urandom(12).hex()
+
+
+def problem(error: Exception, identity: str) -> Reply:
+    """Return what the client is told of one of the ``KNOWN`` errors."""
+    status, kind, code = next(row[1:] for row in _KINDS if isinstance(error, row[0]))
+    reply = refusal(status, str(error), kind, code, _place(error), _extra(error))
+    reply.headers.append((b"x-request-id", identity.encode()))
+    if isinstance(error, TooLargeError):
+        reply.headers.append((b"connection", b"close"))  # the rest of the body may be under way
+    return reply
+
+
+def unexpected(error: Exception, identity: str) -> Reply:
+    """Log a defect of ours; the client gets the id under which it stands in the log."""
+    _log(error, identity)
+    message = f"something went wrong inside the server; its log says what, under {identity}"
+    reply = refusal(500, message, _SERVER, "internal_error")
+    reply.headers.append((b"x-request-id", identity.encode()))
+    return reply
+
+
+def refusal(
+    status: int,
+    message: str,
+    kind: str = _CALLER,
+    code: str | None = None,
+    param: str | None = None,
+    extra: dict[str, Any] | None = None,
+) -> Reply:
+    """Return an error of OpenAI's shape; ``extra`` stands beside it under ``cascade``."""
+    body = encode_error(message, type=kind, code=code, param=param, extra=extra)
+    return Reply(status, body, [JSON, _NO_RETRY])
+
+
+def event(reply: Reply) -> bytes:
+    """Write an error as the last event of a stream, which then has no clean end."""
+    return b"data: " + reply.body + b"\n\n"
+
+
+def _place(error: Exception) -> str | None:
+    if isinstance(error, RequestError):
+        return error.place
+    if isinstance(error, CapTooLow):
+        return "cascade.max_cost"
+    return "model" if isinstance(error, UnknownModelError) else None
+
+
+def _extra(error: Exception) -> dict[str, Any] | None:
+    if isinstance(error, CapTooLow):
+        return {"cheapest_usd": error.cheapest_usd}
+    if isinstance(error, Failed | Broken):
+        return {"attempts": [_attempt(attempt) for attempt in error.attempts]}
+    return None
+
+
+def _attempt(attempt: Attempt) -> dict[str, Any]:
+    """An answer that was sound but short travels with the error: it has been paid for."""
+    told = attempted(attempt)
+    return told | {"text": attempt.text} if attempt.result == "short" else told
+
+
+def _log(error: Exception, identity: str) -> None:
+    import logging
+
+    import structlog
+
+    log = structlog.wrap_logger(
+        logging.getLogger("cascade.server"),
+        processors=[_render],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    log.error("unexpected error", request_id=identity, exc_info=error)
+
+
+def _render(_: Any, __: str, event: Any) -> tuple[tuple[str], dict[str, Any]]:
+    """Words and pairs in one line; the standard library's handlers write the trace."""
+    exc_info = event.pop("exc_info", None)
+    words = event.pop("event")
+    pairs = "".join(f" {name}={value}" for name, value in event.items())
+    return (f"{words}{pairs}",), {"exc_info": exc_info}

@@ -1,0 +1,94 @@
+"""Response headers that tell who answered, from where and at what cost."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cascade import money
+from cascade.types import Answer, CacheStatus, Request
+
+Header = tuple[bytes, bytes]
+
+_HIT = b"cascade; hit"
+_MISS = b"cascade; fwd=miss"
+_BY_REQUEST = b"cascade; fwd=request"  # the request itself forbade a stored answer
+_COLLAPSED = b"cascade; fwd=miss; collapsed"
+
+_LONGEST = 200  # characters of a name in a header
+_CACHES: dict[CacheStatus, Header] = {
+    status: (b"x-cascade-cache", status.encode())
+    for status in ("miss", "collapsed", "exact", "off")
+}
+_ATTEMPTS = tuple((b"x-cascade-attempts", b"%d" % number) for number in range(16))
+
+
+def of_answer(answer: Answer, request: Request, elapsed_s: float) -> list[Header]:
+    """Return what is told of a whole answer. What is not known has no header.
+
+    ``elapsed_s`` are the seconds since the request arrived.
+    """
+    identity = answer.id.encode()
+    headers = [
+        (b"cache-status", _cache_status(answer.cache, request)),
+        _CACHES[answer.cache],
+        (b"x-cascade-rung", _safe(answer.rung)),
+        (b"x-cascade-model", _safe(answer.model)),
+        _attempts(len(answer.attempts)),
+        (b"x-cascade-request-id", identity),
+        (b"x-request-id", identity),
+        (b"server-timing", b"total;dur=%.3f" % (elapsed_s * 1000)),
+    ]
+    if answer.age_s is not None and answer.cache == "exact":
+        headers.append((b"age", b"%d" % answer.age_s))
+    if answer.cost is not None:
+        headers.append((b"x-cascade-cost-usd", _usd(answer.cost)))
+    if answer.saved is not None:
+        headers.append((b"x-cascade-saved-usd", _usd(answer.saved)))
+    if answer.confidence is not None:
+        headers.append((b"x-cascade-confidence", b"%.4f" % answer.confidence))
+    return headers
+
+
+def of_beginning(
+    request: Request, identity: str, model: str | None, elapsed_s: float
+) -> list[Header]:
+    """Return what is known of a live stream when its first piece leaves."""
+    status: CacheStatus = "off" if request.cache == "off" else "miss"
+    headers = [
+        (b"cache-status", _cache_status(status, request)),
+        _CACHES[status],
+        (b"x-request-id", identity.encode()),
+        (b"server-timing", b"first;dur=%.3f" % (elapsed_s * 1000)),
+    ]
+    if model is not None:
+        headers.append((b"x-cascade-model", _safe(model)))
+    return headers
+
+
+def _attempts(number: int) -> Header:
+    known = number < len(_ATTEMPTS)
+    return _ATTEMPTS[number] if known else (b"x-cascade-attempts", b"%d" % number)
+
+
+def _cache_status(status: CacheStatus, request: Request) -> bytes:
+    """Return the value of ``Cache-Status`` (RFC 9211)."""
+    if status == "exact":
+        return _HIT
+    if status == "collapsed":
+        return _COLLAPSED
+    return _BY_REQUEST if request.cache in ("off", "refresh") else _MISS
+
+
+@lru_cache(maxsize=1024)
+def _safe(name: str) -> bytes:
+    """A model's name may come from a provider: nothing of it may end the header's line."""
+    shown = "".join(c if " " <= c <= "~" else "?" for c in name[:_LONGEST])
+    return shown.encode("ascii")
+
+
+@lru_cache(maxsize=1024)
+def _usd(units: int) -> bytes:
+    """Write an amount as US dollars, exactly and without an exponent."""
+    whole, rest = divmod(abs(units), money.UNITS_PER_USD)
+    digits = f"{whole}.{rest:012d}".rstrip("0").rstrip(".")
+    return (f"-{digits}" if units < 0 else digits).encode("ascii")

@@ -1,0 +1,75 @@
+"""What a request's headers ask for: fresher answers, less storing, less patience.
+
+A header may only tighten what the body or the configuration allows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec.structs import replace
+
+from cascade.types import CacheUse, Request
+
+_CACHE_CONTROL = b"cache-control"
+_READ_TIMEOUT = b"x-stainless-read-timeout"
+_READ = frozenset((_CACHE_CONTROL, _READ_TIMEOUT))
+
+_MARGIN = 0.05
+_LARGEST_MARGIN = 0.5  # seconds
+
+
+def tightened(request: Request, headers: Iterable[tuple[bytes, bytes]], deadline: float) -> Request:
+    """Return the request as its headers restrict it.
+
+    ``Cache-Control`` and ``x-stainless-read-timeout`` are read. ``deadline`` is the configured
+    one in seconds, which holds where the request names none.
+    """
+    for name, value in headers:
+        if name in _READ:
+            read = _cached if name == _CACHE_CONTROL else _timed
+            request = read(request, value.decode("latin-1"), deadline)
+    return request
+
+
+def _timed(request: Request, value: str, deadline: float) -> Request:
+    """OpenAI's clients tell how long they wait. Answer a little earlier: a client whose patience
+    ends first asks again, and pays again."""
+    try:
+        patience = float(value)
+    except ValueError:  # "None" where the client waits for ever
+        return request
+    patience -= min(_MARGIN * patience, _LARGEST_MARGIN)
+    allowed = deadline if request.deadline is None else request.deadline
+    return replace(request, deadline=patience) if 0 < patience < allowed else request
+
+
+def _cached(request: Request, value: str, _: float) -> Request:
+    only, max_age = request.cache == "only", request.max_age
+    use: CacheUse = "use" if only else request.cache
+    for directive in value.lower().split(","):
+        name, _, argument = directive.partition("=")
+        match name.strip():
+            case "no-store":
+                use = "off"
+            case "no-cache":
+                use = "off" if use == "off" else "refresh"
+            case "only-if-cached":
+                only = True
+            case "max-age":
+                age = _seconds(argument)
+                max_age = age if max_age is None else min(age, max_age)
+            case _:  # the others speak to other kinds of caches, or would loosen
+                pass
+    changes: dict[str, Any] = {"cache": use, "max_age": max_age}
+    if only:
+        # Nobody may be called, and with no-cache or no-store nothing may be read either.
+        changes = {"cache": "only", "max_age": max_age if use == "use" else 0.0}
+    return replace(request, **changes)
+
+
+def _seconds(argument: str) -> float:
+    """An age that cannot be read is no age at all: nothing stored is fresh enough (RFC 9111)."""
+    digits = argument.strip().strip('"')
+    return float(digits) if digits.isascii() and digits.isdecimal() else 0.0
