@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
@@ -34,34 +35,40 @@ def environment() -> dict[str, str]:
     return kept | {"PYTHONPATH": str(ROOT)}
 
 
+def spare_proxies() -> None:
+    """Loopback goes through no proxy, whatever this process's environment says."""
+    for name in list(os.environ):
+        if name.lower() in _PROXIES:
+            del os.environ[name]
+
+
 class Child:
     """A Python process that writes one line of JSON when it is ready.
 
     It hears of our end by the end of its standard input, or by SIGTERM. A context manager.
+    ``told`` is what that first line said.
 
     Args:
         arguments: what comes after ``python``.
-        ready: whether to wait for the first line; it is then in ``told``.
+        env: what is put into its environment.
 
     Raises:
         ChildError: it ended before it was ready.
     """
 
-    def __init__(self, *arguments: str, ready: bool = True) -> None:
+    def __init__(self, *arguments: str, env: Mapping[str, str] | None = None) -> None:
         self._name = " ".join(arguments)
-        self._errors: IO[bytes] = tempfile.TemporaryFile()
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed in end()
         self._process = subprocess.Popen(
             [sys.executable, *arguments],
             cwd=ROOT,
-            env=environment(),
+            env=environment() | dict(env or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
         )
-        self.told: dict[str, Any] = {}
         try:
-            if ready:
-                self.told = self.hear()
+            self.told = self.hear()
         except BaseException:
             self.end()
             raise

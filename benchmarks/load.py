@@ -10,6 +10,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Iterator
+from typing import cast
 from urllib.parse import urlsplit
 
 import msgspec
@@ -120,8 +121,7 @@ class _Connection(asyncio.Protocol):
         self._idle = True
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is one by duck typing
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._idle:
@@ -171,8 +171,9 @@ async def _carry_out(order: Order) -> Sample:
     loop = asyncio.get_running_loop()
     job = _Job(order)
     url = urlsplit(order.url)
+    host, port = url.hostname or "", url.port or 0
     connections = [
-        (await loop.create_connection(lambda: _Connection(job), url.hostname, url.port))[1]
+        (await loop.create_connection(lambda: _Connection(job), host, port))[1]
         for _ in range(order.connections)
     ]
     began = time.perf_counter()

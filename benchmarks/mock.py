@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Iterator
+from typing import cast
 
 import msgspec
 
@@ -52,8 +53,10 @@ def whole(*, logprob: float | None = None) -> bytes:
 
 def stream(pieces: int) -> tuple[bytes, ...]:
     """A streamed response in as many parts as it has pieces; head and end go with a piece."""
-    parts = [_chunk(_event({"content": "word "}, None)) for _ in range(pieces)]
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    parts = [_chunk(_event({"content": f"word{number} "}, None)) for number in range(pieces)]
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
     usage = {"prompt_tokens": 20, "completion_tokens": pieces, "total_tokens": 20 + pieces}
     last = _event({}, "stop") + _event(None, None, usage) + b"data: [DONE]\n\n"
     parts[0] = head + _chunk(_event({"role": "assistant", "content": ""}, None)) + parts[0]
@@ -87,8 +90,7 @@ class Provider(asyncio.Protocol):
     answers: dict[bytes, tuple[bytes, ...]] = {}  # noqa: RUF012 - shared on purpose, by path
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one by duck typing
         self._buffer = bytearray()
         self._timer: asyncio.TimerHandle | None = None
 

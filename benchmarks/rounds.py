@@ -52,8 +52,9 @@ async def arun_turns(
 
 def median(samples: Iterable[Sample]) -> Sample:
     """Return the median of each figure over rounds."""
-    columns = [msgspec.structs.astuple(sample) for sample in samples]
-    return Sample(*(_middle(column) for column in zip(*columns, strict=True)))
+    rows = [msgspec.structs.asdict(sample) for sample in samples]
+    figures = {name: _middle([row[name] for row in rows]) for name in Sample.__struct_fields__}
+    return msgspec.convert(figures, Sample)
 
 
 def sample(latencies: list[float], seconds: float, cpu: float | None = None) -> Sample:

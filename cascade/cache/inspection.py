@@ -1,7 +1,7 @@
 """Looking into a cache's directory and clearing it, by SQL: also while a server uses it.
 
 Rows are read as they are: refused ones are listed too, and nothing in a row is ever executed,
-opened or followed.
+opened or followed. A row that has no key of ours is called ``#`` and its number.
 """
 
 from __future__ import annotations
@@ -10,19 +10,22 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from cascade.cache.opening import DATABASE
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
+from cascade.cache.safedisk import MODE_RAW
 
-_MODE_RAW = 1
-_BUSY_S = 60
+_BUSY_S: Final = 60
+_CHUNK: Final = 1_000  # rows removed in one transaction: a server's writes come in between
+_SEPARATOR: Final = "\x1f"
+_ROW: Final = "SELECT rowid, key, raw, store_time, mode, filename, value FROM Cache"
 
 
 class Stats(msgspec.Struct, frozen=True):
-    """``bytes`` on disk, times in unix seconds."""
+    """``bytes`` on disk, times in unix seconds. Expired entries count until they are removed."""
 
     entries: int
     bytes: int
@@ -40,7 +43,7 @@ class Listed(msgspec.Struct, frozen=True):
 
 
 class Selection(msgspec.Struct, frozen=True):
-    """Which entries: all criteria that are given must hold. ``stored_before`` is unix time."""
+    """Which rows: all criteria that are given must hold. ``stored_before`` is unix time."""
 
     key: str | None = None
     tag: str | None = None
@@ -49,24 +52,36 @@ class Selection(msgspec.Struct, frozen=True):
     stored_before: float | None = None
     everything: bool = False
 
-    def covers(self, row: Listed) -> bool:
-        """Whether a row is selected. A damaged one has no tag, model or rung to match."""
-        if self.everything:
-            return True
-        entry = row.entry
-        criteria = (
-            (self.key, row.key == self.key),
-            (self.tag, entry is not None and self.tag in entry.tags),
-            (self.model, entry is not None and entry.model == self.model),
-            (self.rung, entry is not None and entry.rung == self.rung),
-            (self.stored_before, row.stored_at < (self.stored_before or 0.0)),
-        )
-        given = [holds for wanted, holds in criteria if wanted is not None]
-        return bool(given) and all(given)
+    @property
+    def condition(self) -> tuple[str, list[Any]]:
+        """The selection as SQL and its values. Without any criterion nothing is selected."""
+        parts: list[tuple[str, Any]] = []
+        if self.key is not None:
+            number = self.key.removeprefix("#")
+            own = number == self.key or not number.isdecimal()
+            parts.append(("key = ?", self.key) if own else ("rowid = ?", int(number)))
+        for kind, value in (("tag", self.tag), ("model", self.model), ("rung", self.rung)):
+            if value is not None:
+                parts.append(("instr(tag, ?) > 0", _label(kind, value)))
+        if self.stored_before is not None:
+            parts.append(("store_time < ?", self.stored_before))
+        if not parts:
+            return ("1" if self.everything else "0"), []
+        return " AND ".join(sql for sql, _ in parts), [value for _, value in parts]
+
+
+def labels(entry: Entry) -> str:
+    """What an entry can be selected by, as the text of its row's tag."""
+    named = [("model", entry.model), ("rung", entry.rung), *(("tag", tag) for tag in entry.tags)]
+    return "".join(_label(kind, value) for kind, value in named)
 
 
 def stats(directory: Path) -> Stats:
-    """Count what is there; an absent cache is an empty one."""
+    """Count what is there; an absent cache is an empty one.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged.
+    """
     if not (directory / DATABASE).exists():
         return Stats(0, 0, None, None)
     with closing(_connect(directory)) as connection:
@@ -78,61 +93,108 @@ def stats(directory: Path) -> Stats:
 
 
 def listing(directory: Path, codec: Codec, limit: int | None = None) -> Iterator[Listed]:
-    """Every row, the latest first."""
-    for _, row in _rows(directory, codec, limit):
-        yield row
+    """Every row, the latest first.
 
-
-def find(directory: Path, codec: Codec, key: str) -> Listed | None:
-    """The row whose key is, or begins with, ``key``."""
-    return next((row for row in listing(directory, codec) if row.key.startswith(key)), None)
-
-
-def verify(directory: Path, codec: Codec) -> list[str]:
-    """The keys of damaged rows."""
-    return [row.key for row in listing(directory, codec) if row.entry is None]
-
-
-def delete(directory: Path, codec: Codec, selection: Selection) -> int:
-    """Remove the selected rows; return how many went."""
-    doomed = [rowid for rowid, row in _rows(directory, codec, None) if selection.covers(row)]
-    if not doomed:
-        return 0
-    with closing(_connect(directory, write=True)) as connection, connection:
-        connection.executemany("DELETE FROM Cache WHERE rowid = ?", [(row,) for row in doomed])
-    return len(doomed)
-
-
-def _rows(directory: Path, codec: Codec, limit: int | None) -> Iterator[tuple[int, Listed]]:
+    Raises:
+        sqlite3.DatabaseError: the file is damaged.
+    """
     if not (directory / DATABASE).exists():
         return
     with closing(_connect(directory)) as connection:
-        rows = connection.execute(
-            "SELECT rowid, key, raw, store_time, mode, filename, value FROM Cache"
-            " ORDER BY store_time DESC LIMIT ?",
-            (-1 if limit is None else limit,),
-        )
-        for rowid, key, raw, stored, mode, filename, value in rows:
-            size = len(value) if isinstance(value, bytes) else 0
-            sound = bool(raw) and mode == _MODE_RAW and filename is None
-            entry = _entry(codec, key, value) if sound else None
-            yield rowid, Listed(_shown(key), size, float(stored or 0.0), entry)
+        latest = f"{_ROW} ORDER BY store_time DESC LIMIT ?"
+        for row in connection.execute(latest, (-1 if limit is None else limit,)):
+            yield _listed(codec, row)
 
 
-def _entry(codec: Codec, key: Any, value: Any) -> Entry | None:
-    if not isinstance(key, str) or not isinstance(value, bytes):
+def find(directory: Path, codec: Codec, key: str) -> Listed | None:
+    """The row whose key is, or begins with, ``key``.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged.
+    """
+    if not key or not (directory / DATABASE).exists():
         return None
+    condition, values = Selection(key=key).condition
+    if condition == "key = ?":
+        condition, values = "substr(key, 1, ?) = ?", [len(key), key]
+    with closing(_connect(directory)) as connection:
+        row = connection.execute(f"{_ROW} WHERE {condition} LIMIT 1", values).fetchone()
+    return None if row is None else _listed(codec, row)
+
+
+def verify(directory: Path, codec: Codec) -> list[str]:
+    """The keys of damaged rows; the file's own name where it cannot be read at all."""
+    if not (directory / DATABASE).exists():
+        return []
+    damaged = []
     try:
-        return codec.decode(key, value)
-    except DamagedEntry:
+        with closing(_connect(directory)) as connection:
+            numbers = [number for (number,) in connection.execute("SELECT rowid FROM Cache")]
+            for number in numbers:
+                name = _damage(connection, codec, number)
+                if name is not None:
+                    damaged.append(name)
+    except sqlite3.DatabaseError:
+        damaged.append(DATABASE)
+    return damaged
+
+
+def delete(directory: Path, selection: Selection) -> int:
+    """Remove the selected rows; return how many went.
+
+    Raises:
+        sqlite3.DatabaseError: the file is damaged, or another process keeps it locked.
+    """
+    if not (directory / DATABASE).exists():
+        return 0
+    condition, values = selection.condition
+    # The condition's text is this module's own; all that comes from outside is a bound value.
+    some = f"SELECT rowid FROM Cache WHERE {condition} LIMIT {_CHUNK}"  # noqa: S608
+    statement = f"DELETE FROM Cache WHERE rowid IN ({some})"  # noqa: S608
+    gone = 0
+    with closing(_connect(directory, write=True)) as connection:
+        while True:
+            with connection:
+                removed = connection.execute(statement, values).rowcount
+            gone += removed
+            if removed < _CHUNK:
+                return gone
+
+
+def _damage(connection: sqlite3.Connection, codec: Codec, number: int) -> str | None:
+    """The name of a row that is damaged; None where it is sound, or gone by now."""
+    try:
+        row = connection.execute(f"{_ROW} WHERE rowid = ?", (number,)).fetchone()
+    except sqlite3.DatabaseError:
+        return f"#{number}"
+    if row is None:
         return None
+    listed = _listed(codec, row)
+    return listed.key if listed.entry is None else None
 
 
-def _shown(key: Any) -> str:
-    return key if isinstance(key, str) else f"foreign key {key!r:.40}"
+def _listed(codec: Codec, row: tuple[Any, ...]) -> Listed:
+    number, key, raw, stored, mode, filename, value = row
+    own = bool(raw) and isinstance(key, str)
+    size = len(value) if isinstance(value, bytes) else 0
+    entry = None
+    if own and mode == MODE_RAW and filename is None and isinstance(value, bytes):
+        try:
+            entry = codec.decode(key, value)
+        except DamagedEntry:
+            entry = None
+    at = float(stored) if isinstance(stored, int | float) else 0.0
+    return Listed(key if own else f"#{number}", size, at, entry)
+
+
+def _label(kind: str, value: str) -> str:
+    return f"{_SEPARATOR}{kind}:{value}{_SEPARATOR}"
 
 
 def _connect(directory: Path, write: bool = False) -> sqlite3.Connection:
     mode = "rw" if write else "ro"
     address = f"{(directory / DATABASE).resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(address, uri=True, timeout=_BUSY_S)
+    connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S)
+    # Text that is no UTF-8 is somebody else's: it must not end a listing.
+    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+    return connection

@@ -2,55 +2,133 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
-import time
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any, Final
 
-import diskcache
+from cascade.cache.safedisk import COUNTERS, DEFAULTS, BytesDisk, Rows
+from cascade.errors import ConfigError
 
-from cascade.cache.safedisk import BytesDisk
+DATABASE: Final = "cache.db"
+ASIDE: Final = "damaged.db"
+"""Where a database that would not open is kept for whoever wants to look at it: the last one."""
 
-DATABASE = "cache.db"
+_MARK: Final = "damaged"  # says to the next opening that the database is damaged inside
+_WITH_IT: Final = ("-wal", "-shm", "")  # the log first: a new database must not meet an old one
+_PROBE: Final = (
+    "SELECT rowid, key, raw, store_time, expire_time, access_time, access_count, tag, size, mode,"
+    " filename, value FROM Cache LIMIT 1"
+)
+
+_SETTINGS: Final[dict[str, Any]] = DEFAULTS | {
+    "cull_limit": 10,  # 0 lets it grow to six times its limit
+    "eviction_policy": "least-recently-stored",  # by recency, every read would be a write
+    "sqlite_journal_size_limit": 16_000_000,
+    "sqlite_mmap_size": 0,  # a file that is cut while it is mapped kills the process
+    "statistics": 0,
+    "tag_index": 1,
+}
+_KNOWN: Final = frozenset(_SETTINGS) | COUNTERS
 
 
-def open_disk(directory: Path, *, size: int, entry_limit: int, timeout: float) -> diskcache.Cache:
+def open_rows(directory: Path, *, size: int, entry_limit: int, timeout: float) -> Rows:
     """Open a directory, or set aside what will not open and begin afresh.
+
+    It can block for as long as another process holds the database: call it off the event loop.
 
     Args:
         directory: where it lies; made with mode 0700.
         size: bytes that the whole may take.
         entry_limit: bytes of the largest entry.
-        timeout: seconds to wait for another process's write.
+        timeout: seconds that reading or writing may wait for another process.
+
+    Raises:
+        ConfigError: the directory cannot be used, or another process keeps the database locked.
     """
+    try:
+        _make_private(directory)
+        if (directory / _MARK).exists():
+            set_aside(directory)
+        identity = _identity(directory)
+        try:
+            return _open(directory, size, entry_limit, timeout)
+        # TypeError and ValueError: what a tampered settings table can make of diskcache.
+        except (sqlite3.DatabaseError, TypeError, ValueError) as error:
+            if is_busy(error) or _identity(directory) not in (identity, None):
+                raise  # in use, or set aside and begun afresh by another process meanwhile
+            set_aside(directory)
+            _make_private(directory)
+            return _open(directory, size, entry_limit, timeout)
+    except (OSError, sqlite3.Error, TypeError, ValueError) as error:
+        raise ConfigError(
+            "the cache's directory",
+            str(directory),
+            f"it cannot be used: {error}",
+            "Choose another by $CASCADE_DATA, or end the process that holds it.",
+        ) from error
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether another process held the database: nothing is damaged."""
+    return _code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def is_damage(error: Exception) -> bool:
+    """Whether the database itself is damaged, which no later attempt will mend."""
+    return _code(error) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def mark_damaged(directory: Path) -> None:
+    """Let the next opening set the database aside."""
+    with suppress(OSError):
+        (directory / _MARK).touch(mode=0o600)
+
+
+def set_aside(directory: Path) -> None:
+    """Keep a damaged database under another name, in place of an earlier one."""
+    for ending in _WITH_IT:
+        (directory / f"{ASIDE}{ending}").unlink(missing_ok=True)
+        with suppress(FileNotFoundError):
+            (directory / f"{DATABASE}{ending}").replace(directory / f"{ASIDE}{ending}")
+    (directory / _MARK).unlink(missing_ok=True)
+
+
+def _make_private(directory: Path) -> None:
+    """Make directory and file for their owner only: SQLite gives its log the file's mode."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
+    os.close(os.open(directory / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
+    (directory / DATABASE).chmod(0o600)
+
+
+def _open(directory: Path, size: int, entry_limit: int, timeout: float) -> Rows:
+    _drop_foreign_settings(directory)
+    settings = _SETTINGS | {"size_limit": size, "disk_min_file_size": 2 * entry_limit + 1024}
+    rows = Rows(str(directory), timeout=timeout, disk=BytesDisk, **settings)
+    rows._sql(_PROBE).fetchall()
+    rows.close()  # this thread's connection: it is others that will use it
+    return rows
+
+
+def _drop_foreign_settings(directory: Path) -> None:
+    """Remove settings that are not diskcache's: it would make attributes and pragmas of them."""
+    with closing(sqlite3.connect(directory / DATABASE, timeout=60)) as connection, connection:
+        if not connection.execute("PRAGMA table_info(Settings)").fetchall():
+            return
+        found = {key for (key,) in connection.execute("SELECT key FROM Settings")}
+        foreign = [(key,) for key in found - _KNOWN]
+        if foreign:
+            connection.executemany("DELETE FROM Settings WHERE key IS ?", foreign)
+
+
+def _identity(directory: Path) -> int | None:
     try:
-        return _open(directory, size, entry_limit, timeout)
-    except sqlite3.DatabaseError as error:
-        if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
-            raise
-        _set_aside(directory)
-        return _open(directory, size, entry_limit, timeout)
+        return (directory / DATABASE).stat().st_ino
+    except OSError:
+        return None
 
 
-def _open(directory: Path, size: int, entry_limit: int, timeout: float) -> diskcache.Cache:
-    cache = diskcache.Cache(
-        str(directory),
-        timeout=timeout,
-        disk=BytesDisk,
-        disk_min_file_size=2 * entry_limit,
-        size_limit=size,
-        cull_limit=10,  # 0 lets it grow to six times its limit
-        statistics=0,
-        eviction_policy="least-recently-stored",  # a recency list makes every read a write
-    )
-    for path in directory.glob(f"{DATABASE}*"):
-        path.chmod(0o600)
-    return cache
-
-
-def _set_aside(directory: Path) -> None:
-    """Keep what is damaged, under a name of its own, for whoever wants to look at it."""
-    mark = f"damaged-{int(time.time())}"
-    for path in list(directory.glob(f"{DATABASE}*")):
-        path.rename(path.with_name(f"{mark}-{path.name}"))
+def _code(error: Exception) -> int:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the low byte is the primary code

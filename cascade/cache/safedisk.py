@@ -2,19 +2,24 @@
 
 diskcache unpickles what it reads (CVE-2025-69872) and removes the file that a row names. Here a
 row that is not plain inline bytes under a text key is an ``OSError``, which diskcache answers with
-a miss, and no file is ever written, read or removed.
+a miss, and no file is ever written, read or removed. The other modules of this room know diskcache
+through this one: to move to its maintained fork is to change one line.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
-from diskcache import Disk
-from diskcache.core import MODE_RAW
+import diskcache
+
+MODE_RAW: Final = diskcache.core.MODE_RAW
+Timeout = diskcache.Timeout
+DEFAULTS: Final[dict[str, Any]] = dict(diskcache.DEFAULT_SETTINGS)
+COUNTERS: Final = frozenset(diskcache.core.METADATA)
 
 
-class BytesDisk(Disk):  # type: ignore[misc]  # diskcache has no types
+class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
     """What may be on the disk: text keys, inline bytes. ``refused`` counts other rows met."""
 
     refused = 0
@@ -71,3 +76,17 @@ class BytesDisk(Disk):  # type: ignore[misc]  # diskcache has no types
             OSError: always.
         """
         raise OSError("no entry is kept in a file")
+
+
+class Rows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
+    """The table of rows, with one connection per thread."""
+
+    def volume(self) -> int:
+        """Bytes in use: pages without the free ones.
+
+        diskcache counts free pages too. They go back to the disk with the commit only, so that a
+        batch which has reached the limit would throw out ten rows for each one that it writes.
+        """
+        ((pages,),) = self._sql("PRAGMA page_count").fetchall()
+        ((free,),) = self._sql("PRAGMA freelist_count").fetchall()
+        return int((pages - free) * self._page_size)

@@ -25,6 +25,7 @@ def load_secret(directory: Path) -> bytes:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
             _make(path)
+        path.chmod(0o600)
         secret = path.read_bytes()
     except OSError as error:
         raise ConfigError(
@@ -49,6 +50,8 @@ def _make(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    with suppress(FileExistsError):
-        os.link(aside, path)
-    aside.unlink()
+    try:
+        with suppress(FileExistsError):
+            os.link(aside, path)
+    finally:
+        aside.unlink()

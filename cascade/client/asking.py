@@ -56,6 +56,9 @@ class Options(TypedDict, total=False):
 _HERE = frozenset(
     ("ladder", "rung", "quality", "max_cost", "deadline", "cache", "max_age", "delivery", "tags")
 )
+_SYSTEM = frozenset(("system",))
+"""What a text may come with and still need no codec: the way most requests take."""
+
 _CHOICES: dict[str, tuple[str, ...]] = {
     "quality": ("auto", "best", "cheapest"),
     "cache": ("use", "refresh", "off", "only"),
@@ -69,8 +72,12 @@ def to_request(prompt: Prompt, options: Options) -> Request:
     Raises:
         RequestError: naming the argument, its value and the mend.
     """
-    if not options and isinstance(prompt, str):
-        return Request(messages=(Message("user", prompt),))
+    if isinstance(prompt, str) and options.keys() <= _SYSTEM:
+        system = options.get("system")
+        if system is None:
+            return Request(messages=(Message("user", prompt),))
+        if isinstance(system, str):
+            return Request(messages=(Message("system", system), Message("user", prompt)))
     given: dict[str, Any] = dict(options)
     _refuse_unknown(given)
     decisions = {name: given.pop(name) for name in _HERE & given.keys()}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -176,7 +177,16 @@ def fingerprint(rungs: tuple[Rung, ...]) -> bytes:
     """Identify rungs by what answers, not by their names: the models and where they are called,
     in order, and the patterns that their answers must match."""
     parts = [
-        ([(endpoint.name, endpoint.base_url) for endpoint in rung.endpoints], rung.pattern)
+        ([(endpoint.name, _place(endpoint.base_url)) for endpoint in rung.endpoints], rung.pattern)
         for rung in rungs
     ]
     return hashlib.blake2b(msgspec.msgpack.encode(parts), digest_size=16).digest()
+
+
+def _place(base_url: str) -> str:
+    """Where an endpoint is. On this machine a server's port changes with every start, and what
+    the operator calls by one name is one server there."""
+    parts = urlsplit(base_url)
+    if parts.hostname in ("localhost", "127.0.0.1", "::1"):
+        return f"{parts.scheme}://loopback{parts.path}"
+    return base_url

@@ -20,7 +20,7 @@ _BASES = {
 def tell(answer: Answer) -> str:
     """Who answered, why, what it cost, what that saved; and what is not known."""
     parts = [_who(answer), _cost(answer)]
-    if answer.cache == "miss" and not answer.calibrated and answer.basis == "rule":
+    if not answer.calibrated:
         parts.append("not calibrated")
     return "; ".join(parts) + "."
 

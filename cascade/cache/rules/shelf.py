@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from cascade.cache.rules.entry import Entry
 from cascade.cache.rules.subjects import is_about_now, is_about_the_asker
 from cascade.types import Bar, CacheTable, Request, Response
 
-SPREAD = 0.1
+SPREAD: Final = 0.1
 """Entries live between 90 and 100 % of their time, so that they do not all expire at once."""
+
+SLACK: Final = 60.0
+"""Seconds by which a clock may have been set back. An older entry cannot be from the future."""
 
 
 def may_store(request: Request, table: CacheTable) -> bool:
-    """Whether an answer to this request may be kept, as far as the request can tell."""
+    """Whether an answer to this request may be kept, as far as the request can tell.
+
+    Not where it asks for chance (a temperature above 0), offers tools or forbids it, unless the
+    configuration keeps such answers; and never what is somebody's own where nobody is named.
+    """
     if request.cache == "off":
         return False
     if request.temperature and not table.sampled:
         return False
     if request.tools and not table.tool_calls:
         return False
-    return table.per_user or not is_about_the_asker(request)
+    kept_apart = table.per_user and request.user is not None
+    return kept_apart or not is_about_the_asker(request)
 
 
 def may_keep(response: Response, table: CacheTable) -> bool:
     """Whether this answer may be kept: whole, no refusal, no tool calls unless configured."""
-    if response.message.refusal:
+    message = response.message
+    if message.refusal:
         return False
-    if response.finish_reason == "tool_calls" or response.message.tool_calls:
-        return table.tool_calls
-    return response.finish_reason == "stop"
+    if response.finish_reason == "tool_calls" or message.tool_calls:
+        return table.tool_calls and response.finish_reason in ("tool_calls", "stop")
+    return response.finish_reason == "stop" and bool(message.text)
 
 
 def lifetime(request: Request, table: CacheTable, jitter: float) -> float:
@@ -37,25 +48,37 @@ def lifetime(request: Request, table: CacheTable, jitter: float) -> float:
 
 
 def fresh(entry: Entry, now: float, max_age: float | None) -> bool:
-    """Whether the entry is still good. ``now`` is unix time, ``max_age`` seconds."""
-    if now >= entry.expires_at:
+    """Whether the entry is still good. ``now`` is unix time; ``max_age`` seconds, 0 takes none."""
+    age = now - entry.stored_at
+    if now >= entry.expires_at or age < -SLACK:
         return False
-    return max_age is None or now - entry.stored_at <= max_age
+    return max_age is None or age < max_age
 
 
-def takes(entry: Entry, *, bar: Bar | None, rung_index: int, strongest_index: int) -> bool:
+def takes(
+    entry: Entry,
+    *,
+    bar: Bar | None,
+    rung_index: int,
+    strongest_index: int,
+    calibration_id: str | None = None,
+) -> bool:
     """Whether a request would accept this answer if it were fresh from its rung.
 
     Args:
         entry: what is stored.
-        bar: what this request demands at the entry's rung, None where it accepts unchecked.
+        bar: what this request demands at the entry's rung, None where it accepts unchecked. For
+            a rung that is not open to it, a bar that nothing clears.
         rung_index: the entry's rung on this request's ladder.
         strongest_index: the strongest rung that is open to this request.
+        calibration_id: the calibration in force; confidence under any other one is absent.
     """
     if entry.basis == "reference" and rung_index >= strongest_index:
         return True
     if bar is None:
         return True
-    if bar.cleared_by(entry.evidence, entry.confidence):
+    current = calibration_id is not None and entry.calibration_id == calibration_id
+    confidence = entry.confidence if current else None
+    if bar.cleared_by(entry.evidence, confidence) is not None:
         return True
-    return bar.when_unsure == "accept" and bar.is_unsure(entry.evidence, entry.confidence)
+    return bar.when_unsure == "accept" and bar.is_unsure(entry.evidence, confidence)

@@ -1,0 +1,8 @@
+"""``python -m cascade``."""
+
+from __future__ import annotations
+
+from cascade.cli import main
+
+if __name__ == "__main__":
+    main()

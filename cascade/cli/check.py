@@ -1,0 +1,141 @@
+"""``cascade check``: what is wrong with the configuration, and what it means."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from cascade.cli.options import AsJson, ConfigFile
+from cascade.cli.output import print_json, say
+
+if TYPE_CHECKING:
+    from cascade.cli.probing import Probe
+    from cascade.errors import ConfigError
+    from cascade.types import Endpoint, Ladder, Price, Tables
+
+
+def check(
+    live: Annotated[
+        bool, typer.Option("--live", help="Send one tiny request to each endpoint.")
+    ] = False,
+    as_json: AsJson = False,
+    config: ConfigFile = None,
+) -> None:
+    """Show every mistake in the configuration, or what it says.
+
+    Exit status 2 if there is a mistake or a key is missing, 1 if an endpoint does not answer.
+    """
+    from cascade.config.keys import missing_keys
+    from cascade.config.read import load, mistakes
+
+    wrong = mistakes(config)
+    if wrong:
+        if as_json:
+            print_json({"ok": False, "mistakes": [_mistake(error) for error in wrong]})
+        for error in wrong:
+            say(f"Error: {error}")
+        say(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''}")
+        raise typer.Exit(2)
+    tables = load(config)
+    say(f"Configuration: {tables.source}")
+    missing = missing_keys(tables, os.environ)
+    probes = _probe(tables) if live else None
+    silent = any(not probe.ok for probe in probes or ())
+    if as_json:
+        print_json(_as_object(tables, missing, probes))
+    else:
+        from cascade.cli.settings import show
+
+        show(tables, os.environ, probes)
+    for key in missing:
+        say(f"Error: {key}")
+    if missing or silent:
+        raise typer.Exit(2 if missing else 1)
+
+
+def _probe(tables: Tables) -> list[Probe]:
+    import asyncio
+
+    from cascade.cli.probing import probe
+
+    return asyncio.run(probe(endpoints_of(tables), os.environ))
+
+
+def endpoints_of(tables: Tables) -> list[Endpoint]:
+    """Every endpoint of every ladder, once."""
+    found = {
+        endpoint.name: endpoint for rung in tables.rungs.values() for endpoint in rung.endpoints
+    }
+    return list(found.values())
+
+
+def _mistake(error: ConfigError) -> dict[str, Any]:
+    return {
+        "place": error.place,
+        "value": error.value,
+        "problem": error.problem,
+        "mend": error.mend,
+    }
+
+
+def _as_object(tables: Tables, missing: list[Any], probes: list[Probe] | None) -> dict[str, Any]:
+    from msgspec.structs import asdict
+
+    decide, cache = asdict(tables.decide), asdict(tables.cache)
+    decide["max_cost"] = None if decide["max_cost"] is None else decide["max_cost"] / 10**12
+    return {
+        "ok": not missing and all(probe.ok for probe in probes or ()),
+        "config": tables.source,
+        "calibrated": False,
+        "mistakes": [],
+        "missing_keys": [_mistake(error) for error in missing],
+        "models": [_model(endpoint) for endpoint in endpoints_of(tables)],
+        "ladders": {name: _ladder(ladder) for name, ladder in tables.ladders.items()},
+        "decide": decide,
+        "cache": cache,
+        "live": probes,
+    }
+
+
+def _model(endpoint: Endpoint) -> dict[str, Any]:
+    return {
+        "name": endpoint.name,
+        "base_url": endpoint.base_url,
+        "price": None if endpoint.price is None else per_million(endpoint.price),
+        "price_source": endpoint.price_source,
+        "context": endpoint.context,
+        "max_output": endpoint.max_output,
+        "image_tokens": endpoint.image_tokens,
+        "lacks": sorted(endpoint.lacks),
+        "key_variables": endpoint.key_variables,
+        "key_found": key_found(endpoint, os.environ),
+    }
+
+
+def _ladder(ladder: Ladder) -> dict[str, Any]:
+    names = [rung.name for rung in ladder.rungs]
+    return {
+        "rungs": names,
+        "starts": {level: names[at] for level, at in ladder.starts.items()},
+        "bars": {
+            level: {
+                name: None if bar is None else str(bar)
+                for name, bar in zip(names, bars, strict=True)
+            }
+            for level, bars in ladder.bars.items()
+        },
+    }
+
+
+def per_million(price: Price) -> dict[str, float]:
+    """A price in US dollars per million tokens."""
+    from msgspec.structs import asdict
+
+    return {name: units / 10**6 for name, units in asdict(price).items()}
+
+
+def key_found(endpoint: Endpoint, env: Any) -> str | None:
+    """The variable that holds the endpoint's key; None where none does or none is needed."""
+    return next((name for name in endpoint.key_variables if env.get(name, "").strip()), None)

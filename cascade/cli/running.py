@@ -1,0 +1,36 @@
+"""Run the application, and turn what went wrong into one message and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cascade.cli.app import app
+from cascade.cli.output import say
+from cascade.errors import CascadeError, Mistake
+
+DONE, FAILED, WRONG = 0, 1, 2
+
+
+def run() -> int:
+    """Run the command in ``sys.argv`` and return its exit status.
+
+    Usage errors and Ctrl-C end in the ``SystemExit`` of the application itself.
+    """
+    try:
+        app(prog_name="cascade")
+    except Mistake as error:
+        say(f"Error: {error}")
+        return WRONG
+    except CascadeError as error:
+        say(f"Error: {error}")
+        return FAILED
+    except BrokenPipeError:
+        # Whoever read our output has gone. Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:  # the disk is full, a folder may not be written, and their like
+        where = f"{error.filename}: " if error.filename else ""
+        say(f"Error: {where}{error.strerror or error}")
+        return FAILED
+    return DONE
