@@ -28,7 +28,9 @@ PATH = "/v1/chat/completions"
 class Order(msgspec.Struct, frozen=True):
     """So many requests over so many connections.
 
-    Requests are numbered from ``first``; with a ``span`` the numbers repeat after as many.
+    Requests are numbered from ``first``; with a ``span`` the numbers repeat after as many. The
+    time of the first byte is that of the first one of ``mark`` in the body: a server may send
+    something of its own before it has anything of the provider's.
     """
 
     url: str
@@ -37,6 +39,7 @@ class Order(msgspec.Struct, frozen=True):
     requests: int
     first: int = 0
     span: int = 0
+    mark: str = ""
 
 
 def body(model: str = "auto", *, stream: bool = False) -> str:
@@ -81,6 +84,7 @@ class _Job:
     def __init__(self, order: Order) -> None:
         self._requests = _requests(order)
         self._left = order.requests
+        self.mark = order.mark.encode()
         self.latencies: list[float] = []
         self.firsts: list[float] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -144,7 +148,7 @@ class _Connection(asyncio.Protocol):
         self._buffer += data
         if not self._body and not self._read_head():
             return
-        if not self._first and len(self._buffer) > self._body:
+        if not self._first and self._buffer.find(self._job.mark, self._body) >= 0:
             self._first = time.perf_counter() - self._began
         if self._end is None:
             if not self._buffer.endswith(b"0\r\n\r\n"):

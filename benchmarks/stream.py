@@ -23,6 +23,7 @@ SHORT, LONG = 2, 52
 
 FIRST_ADDED = 500.0  # us
 CPU_OF_A_PIECE = 30.0  # us
+MARK = "word0"  # what the mock provider says first
 PROMPT = "Which rivers meet in Koblenz?"
 
 
@@ -112,7 +113,7 @@ def _server(setting: Setting, config: Path, provider: Child) -> dict[str, Sample
             if name.startswith("short"):
                 paths[f"first{name[5:]}"] = _load(load, target, model, 1, setting.count(300))
         direct = f"{provider.url}/stream/{SHORT}"
-        order = Order(direct, body(stream=True), 1, setting.count(300))
+        order = Order(direct, body(stream=True), 1, setting.count(300), mark=MARK)
         paths["first-direct"] = lambda: load(order)
         return run_turns(setting.rounds, paths)
 
@@ -120,7 +121,7 @@ def _server(setting: Setting, config: Path, provider: Child) -> dict[str, Sample
 def _load(
     load: Load, target: Child, model: str, connections: int, count: int
 ) -> Callable[[], Sample]:
-    order = Order(target.url, body(model, stream=True), connections, count)
+    order = Order(target.url, body(model, stream=True), connections, count, mark=MARK)
     return lambda: load(order, target)
 
 

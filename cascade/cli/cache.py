@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,7 +28,9 @@ def stats(as_json: AsJson = False) -> None:
     """Count the entries and their bytes."""
     from cascade.cache.inspection import stats as count
 
-    found = count(_directory())
+    directory = _directory()
+    with _readable(directory):
+        found = count(directory)
     if as_json:
         print_json(found)
         return
@@ -50,7 +54,8 @@ def list_(
 
     directory = _directory()
     codec = _codec(directory)
-    rows = list(listing(directory, codec, limit or None)) if codec else []
+    with _readable(directory):
+        rows = list(listing(directory, codec, limit or None)) if codec else []
     if as_json:
         print_json({"entries": [_row(row) for row in rows]})
         return
@@ -70,8 +75,16 @@ def list_(
 @app.command()
 def show(key: Key, as_json: AsJson = False) -> None:
     """Show one entry."""
+    from cascade.cache.inspection import find
+    from cascade.errors import CascadeError
+
     directory = _directory()
-    row = _row(_find(directory, key))
+    codec = _codec(directory)
+    with _readable(directory):
+        found = find(directory, codec, key) if codec else None
+    if found is None:
+        raise CascadeError(f"No entry has the key {key}. See cascade cache list.")
+    row = _row(found)
     if as_json:
         print_json(row)
         return
@@ -85,7 +98,7 @@ def show(key: Key, as_json: AsJson = False) -> None:
 @app.command()
 def evict(
     key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="The entry of this key, or how it begins.")
+        str | None, typer.Option(metavar="KEY", help="The entry of this key, written in full.")
     ] = None,
     tag: Annotated[str | None, typer.Option(metavar="TAG", help="Entries with this tag.")] = None,
     model: Annotated[
@@ -107,14 +120,14 @@ def evict(
             "evict", None, "nothing is selected", "Give --key, --tag, --model, --older-than, --all."
         )
     selection = Selection(
-        key=None if key is None else _find(directory, key).key,
+        key=key,
         tag=tag,
         model=model,
         stored_before=None if older_than is None else _before(older_than),
         everything=everything,
     )
-    codec = _codec(directory)
-    evicted = delete(directory, codec, selection) if codec else 0
+    with _readable(directory):
+        evicted = delete(directory, selection)
     if as_json:
         print_json({"evicted": evicted})
     else:
@@ -123,21 +136,16 @@ def evict(
 
 @app.command()
 def verify(as_json: AsJson = False) -> None:
-    """Check every entry; exit 1 if any is damaged."""
-    from cascade.cache.inspection import listing
+    """Check every entry; exit status 1 if any is damaged."""
+    from cascade.cache.inspection import verify as damaged_rows
 
     directory = _directory()
     codec = _codec(directory)
-    entries, damaged = 0, []
-    for row in listing(directory, codec) if codec else ():
-        entries += 1
-        if row.entry is None:
-            damaged.append(row.key)
+    damaged = damaged_rows(directory, codec) if codec else []
     if as_json:
-        print_json({"entries": entries, "damaged": damaged})
+        print_json({"damaged": damaged})
     else:
-        print_text("".join(f"damaged: {key}\n" for key in damaged))
-        print_text(f"{entries:,} entries, {len(damaged):,} damaged\n")
+        print_text("".join(f"damaged: {key}\n" for key in damaged) or "Nothing is damaged.\n")
     if damaged:
         say("Damaged entries are never served. Remove them: cascade cache evict --key KEY")
         raise typer.Exit(1)
@@ -160,18 +168,20 @@ def _codec(directory: Path) -> Codec | None:
     return Codec(load_secret(directory.parent)) if (directory / DATABASE).exists() else None
 
 
-def _find(directory: Path, key: str) -> Listed:
-    from cascade.cache.inspection import listing
-    from cascade.errors import CascadeError, RequestError
+@contextmanager
+def _readable(directory: Path) -> Iterator[None]:
+    """Turn what a damaged file raises into words."""
+    import sqlite3
 
-    codec = _codec(directory)
-    found = [row for row in listing(directory, codec) if row.key.startswith(key)] if codec else []
-    if not found:
-        raise CascadeError(f"No entry has the key {key}. See cascade cache list.")
-    exact = [row for row in found if row.key == key]
-    if len(found) > 1 and not exact:
-        raise RequestError("KEY", key, f"{len(found):,} keys begin so", "Give more of it.")
-    return (exact or found)[0]
+    from cascade.errors import CascadeError
+
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise CascadeError(
+            f"{directory}: the cache cannot be read or written: {error}. "
+            "See cascade cache verify; what is damaged is never served."
+        ) from error
 
 
 def _before(text: str) -> float:

@@ -43,9 +43,10 @@ def demo(as_json: AsJson = False) -> None:
 def _by_rung(sums: Sums) -> Table:
     from rich.table import Table
 
-    table = Table("rung, cheapest first", box=None)
-    for name in ("requests answered", "of them from the cache", "calls", "cost of its calls"):
-        table.add_column(name, justify="right")
+    table = Table(box=None)
+    table.add_column("answered by", no_wrap=True)
+    for name in ("requests", "from cache", "calls", "cost"):
+        table.add_column(name, justify="right", no_wrap=True)
     for rung in sums.rungs:
         table.add_row(
             rung,
@@ -71,7 +72,7 @@ def _money_and_time(sums: Sums) -> Table:
     table = Table(box=None, show_header=False)
     table.add_row("cache", hits)
     table.add_row("cost", f"${sums.cost_usd:.6f}")
-    table.add_row("always the strongest", f"${sums.always_strongest_usd:.6f}, every request a call")
+    table.add_row("strongest alone", f"${sums.always_strongest_usd:.6f} with every request a call")
     table.add_row("saved", f"{sums.saved_share:.1%}")
     table.add_row("latency", f"p50 {sums.percentile(50):.3f} s, p95 {sums.percentile(95):.3f} s")
     return table

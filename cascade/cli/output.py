@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+_WIDTH = 200  # columns of a table that goes into a file or a pipe
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\ufffd") | {9: "\t", 10: "\n", 13: None}
+
+
 def say(message: str) -> None:
     """Tell the person something, on standard error."""
     sys.stderr.write(f"{_harmless(message)}\n")
@@ -25,7 +29,7 @@ def print_json(value: Any) -> None:
 
 def print_text(text: str) -> None:
     """Print a piece of text on standard output, at once."""
-    sys.stdout.write(text)
+    sys.stdout.write(_harmless(text) if sys.stdout.isatty() else text)
     sys.stdout.flush()
 
 
@@ -33,7 +37,10 @@ def console(*, error: bool = False) -> Console:
     """A console for tables on standard output, or for progress on standard error."""
     from rich.console import Console
 
-    return Console(stderr=error, highlight=False, soft_wrap=not error)
+    stream = sys.stderr if error else sys.stdout
+    # Without a terminal nobody's window sets a width, and 80 columns would cut names short.
+    width = None if stream.isatty() else _WIDTH
+    return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
 def usd(amount: float | None, digits: int = 6) -> str:
@@ -42,5 +49,5 @@ def usd(amount: float | None, digits: int = 6) -> str:
 
 
 def _harmless(message: str) -> str:
-    """Providers write parts of messages: nothing in them may drive the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else "�" for c in message)
+    """Providers write parts of it: nothing in it may drive the terminal."""
+    return message.translate(_CONTROLS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -17,6 +18,9 @@ def run() -> int:
 
     Usage errors and Ctrl-C end in the ``SystemExit`` of the application itself.
     """
+    for stream in (sys.stdout, sys.stderr):  # an answer may hold what a terminal cannot show
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
         app(prog_name="cascade")
     except Mistake as error:

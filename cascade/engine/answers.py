@@ -7,7 +7,15 @@ import os
 from cascade import money
 from cascade.cache.rules.entry import Entry
 from cascade.engine.loop import Ended
-from cascade.errors import Broken, CapTooLow, CascadeError, DeadlineExceeded, Failed, Rejected
+from cascade.errors import (
+    Broken,
+    CapTooLow,
+    CascadeError,
+    Closed,
+    DeadlineExceeded,
+    Failed,
+    Rejected,
+)
 from cascade.policy.model import Plan
 from cascade.policy.parameters import dropped
 from cascade.types import (
@@ -119,6 +127,8 @@ def failure(ended: Ended, plan: Plan) -> CascadeError:
     """The error that says what happened, attempt by attempt."""
     finish, attempts = ended.finish, ended.attempts
     story = _told(attempts)
+    if finish.outcome == "cancelled":  # its caller would not ask: somebody else closed us
+        return Closed(f"It was closed while the request was under way. {story}")
     if finish.outcome == "broken":
         return Broken(f"the stream broke after its first byte had left. {story}", attempts)
     if finish.why == "cap":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -153,9 +154,15 @@ class _Record:
     async def _estimate(self, response: Response | None, unseen_s: float) -> Usage:
         """Counting is CPU work, and the first time loads the vocabulary: off the loop."""
         limit = self.call.limit or self.request.max_tokens
-        return await asyncio.to_thread(
-            estimate, self.request, response, unseen_s=unseen_s, limit=limit
-        )
+        work = partial(estimate, self.request, response, unseen_s=unseen_s, limit=limit)
+        counting = asyncio.get_running_loop().run_in_executor(None, work)
+        while True:
+            try:
+                return await asyncio.shield(counting)
+            except asyncio.CancelledError:
+                if counting.cancelled():
+                    raise
+                # Whoever stops the call now still owes for it: the bill is finished first.
 
     def _cost(self, usage: Usage | None) -> int | None:
         price = self.caller.endpoint.price

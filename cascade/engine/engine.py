@@ -20,7 +20,7 @@ from cascade.engine.delivery import Outlet
 from cascade.engine.flight import Flight, Flights
 from cascade.engine.loop import Ended, Run
 from cascade.engine.totals import Totals
-from cascade.errors import DeadlineExceeded, NotCached, RequestError
+from cascade.errors import CascadeError, DeadlineExceeded, NotCached, RequestError
 from cascade.policy.complexity import classify
 from cascade.policy.model import Plan, Rule
 from cascade.policy.plan import Size, bar_for, make_plan, strongest_open
@@ -62,6 +62,7 @@ class Engine:
         self.tables, self.rule, self.cache = tables, rule, cache
         self._callers, self._keys = callers, keys
         self._flights = Flights()
+        self._loop = asyncio.get_running_loop()
         self.totals = Totals()
 
     # --- the way in ---
@@ -125,6 +126,8 @@ class Engine:
         return shelf.takes(entry, bar=bar, rung_index=index, strongest_index=strongest)
 
     def _ask(self, request: Request) -> Asked:
+        if asyncio.get_running_loop() is not self._loop:
+            raise CascadeError("It was opened on another event loop: make one for each loop.")
         admit(request)
         if request.cache == "only":
             raise NotCached(
@@ -256,8 +259,8 @@ class Departure:
 
     def landed(self, ended: Ended) -> None:
         """The run has ended, and every call has its bill."""
-        self._engine.keep(self.asked, ended, self.complexity)
         self._engine.totals.settle(ended)
+        self._engine.keep(self.asked, ended, self.complexity)
 
     def answer(self, ended: Ended) -> Answer:
         """What the caller gets.

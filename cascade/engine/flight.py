@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from cascade.engine.loop import Ended, Run
+from cascade.errors import Closed
 
 
 class Flight:
@@ -44,6 +45,7 @@ class Flights:
     def __init__(self) -> None:
         self._by_key: dict[str, Flight] = {}
         self._all: set[Run] = set()
+        self._closed = False
 
     def __len__(self) -> int:
         return len(self._all)
@@ -54,25 +56,32 @@ class Flights:
         return flight if flight is not None and flight.callers > 0 else None
 
     def start(self, key: str | None, run: Run, landed: Callable[[Ended], None]) -> Flight:
-        """Begin a run; under a key others may join it. ``landed`` hears of its end first."""
+        """Begin a run; under a key others may join it. ``landed`` hears of its end first.
+
+        Raises:
+            Closed: after ``close``.
+        """
+        if self._closed:
+            raise Closed("This object was closed. Make a new one.")
         flight = Flight(run)
         self._all.add(run)
         if key is not None:
             self._by_key[key] = flight
 
-        def end(done: asyncio.Future[Ended]) -> None:
+        def end(ended: Ended | None) -> None:
             self._all.discard(run)
             if key is not None and self._by_key.get(key) is flight:
                 del self._by_key[key]
-            if not done.cancelled() and done.exception() is None:
-                landed(done.result())
+            if ended is not None:
+                landed(ended)
 
-        run.done.add_done_callback(end)
+        run.on_end = end
         run.begin()
         return flight
 
     async def close(self) -> None:
-        """Stop every run and wait until its calls have landed."""
+        """Stop every run and wait until its calls have landed. No other is begun."""
+        self._closed = True
         runs = list(self._all)
         for run in runs:
             run.leave()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 
 import msgspec
@@ -13,7 +13,6 @@ from cascade.engine.attempt import Landing, run_attempt
 from cascade.engine.delivery import Delivery, Outlet
 from cascade.policy.machine import initial, step
 from cascade.policy.model import (
-    Answered,
     Begun,
     Call,
     Cancel,
@@ -47,7 +46,8 @@ class Ended(msgspec.Struct, frozen=True):
 class Run:
     """One request on its way. It lives in callbacks: every event is one step of the machine.
 
-    ``done`` is fulfilled when the machine has finished and every call has landed with its bill.
+    ``done`` is fulfilled when the machine has finished and every call has landed with its bill;
+    just before, ``on_end`` hears of it (with None if a defect of ours stopped the run).
     """
 
     def __init__(
@@ -66,11 +66,12 @@ class Run:
         self._delivery = Delivery(outlet)
         self._outlet = outlet
         self._tasks: dict[int, asyncio.Task[Landing]] = {}
-        self._cancelled: set[int] = set()
+        self._cancelled: dict[int, Result] = {}
         self._landings: dict[int, Landing] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._finish: Finish | None = None
         self.done: asyncio.Future[Ended] = self._loop.create_future()
+        self.on_end: Callable[[Ended | None], None] | None = None
 
     def begin(self) -> None:
         """Take the first step."""
@@ -91,18 +92,18 @@ class Run:
             )
             for action in actions:
                 self._perform(action)
+            if self._finish is not None and not self._tasks and not self.done.done():
+                self._end(self._ended(self._finish))
         except Exception as error:  # noqa: BLE001 - a defect of ours must reach the caller, not hang
             self._break_down(error)
-            return
-        if self._finish is not None and not self._tasks and not self.done.done():
-            self.done.set_result(self._ended(self._finish))
 
     def _perform(self, action: Call | Check | Cancel | Commit | WakeAt | Finish) -> None:
         match action:
             case Call():
                 self._call(action)
             case Cancel(call):
-                self._cancelled.add(call)
+                given_up = self._state.outcome in ("failed", "best_effort", "cancelled")
+                self._cancelled[call] = "cancelled" if given_up else "hedge_lost"
                 self._tasks[call].cancel()
             case Commit(call):
                 self._delivery.commit(call)
@@ -187,9 +188,17 @@ class Run:
         if self._outlet is not None:
             self._outlet.end()
         if not self.done.done():
+            if self.on_end is not None:
+                self.on_end(None)
             self.done.set_exception(error)
 
     # --- the end ---
+
+    def _end(self, ended: Ended) -> None:
+        """Have it recorded and kept, and only then let the caller go on: it may ask again."""
+        if self.on_end is not None:
+            self.on_end(ended)
+        self.done.set_result(ended)
 
     def _ended(self, finish: Finish) -> Ended:
         attempts = tuple(
@@ -207,8 +216,8 @@ class Run:
         result: Result = landing.attempt.result
         if call == finish.ref and finish.outcome == "accepted":
             result = "accepted"
-        elif call in self._cancelled and not isinstance(landing.event, Answered):
-            result = "cancelled" if finish.outcome == "cancelled" else "hedge_lost"
+        elif result in ("cancelled", "short"):  # an answer that came after all is lost as well
+            result = self._cancelled.get(call, result)
         return replace(landing.attempt, result=result)
 
 

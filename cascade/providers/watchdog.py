@@ -34,14 +34,14 @@ class Watchdog:
         self._last_token = self._loop.time()
         if not self._has_token:
             self._has_token = True
-            self._look()  # from now on the idle clock runs, which may be shorter
+            self._arm()  # from now on the idle clock runs, which may be shorter
         return self._last_token
 
     def __enter__(self) -> Self:
         task = asyncio.current_task()
         assert task is not None, "a call runs in a task"
         self._task = task
-        self._look()
+        self._arm()
         return self
 
     def __exit__(
@@ -69,14 +69,17 @@ class Watchdog:
             return self._started + self._first, f"no first token within {self._first:g} s"
         return due, words
 
-    def _look(self) -> None:
+    def _arm(self) -> None:
+        """Look again when the next clock runs out: never at once, the task may be running."""
         if self._timer is not None:
             self._timer.cancel()
+        due, _ = self._due()
+        self._timer = None if due == math.inf else self._loop.call_at(due, self._look)
+
+    def _look(self) -> None:
         due, words = self._due()
-        if due == math.inf:
-            self._timer = None
-        elif due <= self._loop.time():
+        if due <= self._loop.time():
             self._expired = words
             self._task.cancel()
         else:
-            self._timer = self._loop.call_at(due, self._look)
+            self._arm()

@@ -25,8 +25,8 @@ _NOW: Final = re.compile(
     | at\ (?:the\ moment|present) | at\ this\ (?:moment|time|point\ in\ time)
     | this\ {_SPAN} | (?:last|next|past|coming)\ {_SPAN}
     | (?:the|your|its|his|her|their|our|a|whose|what|which|who)(?:\ is|'s)?(?:\ the)?\ current
-      \ (?!in\b|is\b|of\b|and\b|at\b|that\b|through\b|across\b|flow|density|source|account
-        |directory|user|thread|line|node|element|function|file|folder|row|loop|iteration)\w
+      (?=\ (?!in\b|is\b|of\b|and\b|at\b|that\b|through\b|across\b|flow|density|source|account
+        |directory|user|thread|line|node|element|function|file|folder|row|loop|iteration)\w)
     | (?<!at\ the\ )latest | newest | up[ -]to[ -]date
     | most\ recent | recent\ (?:news|events?|developments?|changes|releases?|updates?)
     | (?:breaking|latest|any|the|world|local)\ news | news\ (?:about|on|from|in)\b | headlines
