@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -103,15 +104,18 @@ def _server(setting: Setting, config: Path, provider: Child) -> dict[str, Sample
         bare("pass", f"{provider.url}/stream/{LONG}") as long,
     ):
         load, paths = Load(child), dict[str, Callable[[], Sample]]()
+        numbers = itertools.count(step=1000)  # no prompt comes twice: each is a miss
         for name, target, model in (
             ("short-ours", ours, f"stream-{SHORT}"),
             ("short-bare", short, "auto"),
             ("long-ours", ours, f"stream-{LONG}"),
             ("long-bare", long, "auto"),
         ):
-            paths[name] = _load(load, target, model, 16, setting.count(600))
+            paths[name] = _load(load, target, model, 16, setting.count(600), numbers)
             if name.startswith("short"):
-                paths[f"first{name[5:]}"] = _load(load, target, model, 1, setting.count(300))
+                paths[f"first{name[5:]}"] = _load(
+                    load, target, model, 1, setting.count(300), numbers
+                )
         direct = f"{provider.url}/stream/{SHORT}"
         order = Order(direct, body(stream=True), 1, setting.count(300), mark=MARK)
         paths["first-direct"] = lambda: load(order)
@@ -119,10 +123,17 @@ def _server(setting: Setting, config: Path, provider: Child) -> dict[str, Sample
 
 
 def _load(
-    load: Load, target: Child, model: str, connections: int, count: int
+    load: Load,
+    target: Child,
+    model: str,
+    connections: int,
+    count: int,
+    numbers: Iterator[int],
 ) -> Callable[[], Sample]:
-    order = Order(target.url, body(model, stream=True), connections, count, mark=MARK)
-    return lambda: load(order, target)
+    content = body(model, stream=True)
+    return lambda: load(
+        Order(target.url, content, connections, count, first=next(numbers), mark=MARK), target
+    )
 
 
 # --- the figures ---

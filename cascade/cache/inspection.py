@@ -129,8 +129,8 @@ def verify(directory: Path, codec: Codec) -> list[str]:
     damaged = []
     try:
         with closing(_connect(directory)) as connection:
-            numbers = [number for (number,) in connection.execute("SELECT rowid FROM Cache")]
-            for number in numbers:
+            numbers = connection.execute("SELECT rowid FROM Cache").fetchall()
+            for (number,) in sorted(numbers):
                 name = _damage(connection, codec, number)
                 if name is not None:
                     damaged.append(name)

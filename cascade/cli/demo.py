@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from cascade.cli.options import AsJson
 from cascade.cli.output import console, print_json, say
@@ -19,7 +21,12 @@ these models at them. Not calibrated: the preset's rule of thumb decides. It sho
 work together, over real sockets, not how good a cascade is. Nothing is left running."""
 
 
-def demo(as_json: AsJson = False) -> None:
+def demo(
+    speed: Annotated[
+        float, typer.Option(help="1 keeps the recorded latencies, 2 halves them, 0 drops them.")
+    ] = 1.0,
+    as_json: AsJson = False,
+) -> None:
     """Show it at work without a key: recorded models, the real server, eighty requests.
 
     Starts an emulated provider and the server on loopback, and leaves nothing behind.
@@ -29,7 +36,7 @@ def demo(as_json: AsJson = False) -> None:
     from cascade.cli.traffic import run_demo
 
     say("Starting an emulated provider and the server on loopback …")
-    sums = asyncio.run(run_demo())
+    sums = asyncio.run(run_demo(speed))
     if as_json:
         print_json(sums.as_object())
         return

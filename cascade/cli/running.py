@@ -10,6 +10,10 @@ from cascade.cli.app import app
 from cascade.cli.output import say
 from cascade.errors import CascadeError, Mistake
 
+# httpx has a command line of its own and would import it: rich and click, 0.08 s. This process has
+# no use for it, and httpx does without where it is missing.
+sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
+
 DONE, FAILED, WRONG = 0, 1, 2
 
 

@@ -86,8 +86,10 @@ class Sums:
         }
 
 
-async def run_demo() -> Sums:
+async def run_demo(speed: float) -> Sums:
     """Send the demo's traffic through a server on loopback; nothing is left behind.
+
+    ``speed`` 1 keeps the recorded latencies, 0 drops them.
 
     Raises:
         CascadeError: a request was not answered.
@@ -95,7 +97,7 @@ async def run_demo() -> Sums:
     demo = load_demo()
     with (
         tempfile.TemporaryDirectory(prefix="cascade-demo-") as data,
-        _listening(Emulator(demo.recording)) as provider,
+        _listening(Emulator(demo.recording, speed)) as provider,
     ):
         # The example's configuration alone: nobody's environment changes the demo.
         tables = load(demo.config, {"CASCADE_PROVIDERS__DEMO__BASE_URL": f"{provider}/v1"})

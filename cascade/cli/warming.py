@@ -160,8 +160,13 @@ def _request(line: bytes, names: Names) -> Request:
         incoming = decode_request(line)
         try:
             return names.aim(incoming.request, incoming.model)
-        except UnknownModelError as error:
-            raise RequestError("model", incoming.model, str(error), 'Or write "auto".') from None
+        except UnknownModelError:
+            raise RequestError(
+                "model",
+                incoming.model,
+                "there is no ladder, rung or alias of this name",
+                'Write "auto", or see cascade check.',
+            ) from None
     try:
         return Request(messages=(Message("user", line.decode()),))
     except UnicodeDecodeError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
@@ -59,6 +60,7 @@ class AsyncCascade:
         self._rule, self._transport, self._data_dir = rule, transport, data_dir
         self._engine: Engine | None = None
         self._close: Any = None
+        self._totals: Totals | None = None
         self._opening: asyncio.Lock | None = None
         self._closed = False
 
@@ -112,24 +114,31 @@ class AsyncCascade:
         async def one(prompt: Prompt) -> Answer:
             return await self.complete(prompt, **options)
 
-        async for answer in ordered(one, prompts, concurrency, return_errors):
-            yield answer
+        async with aclosing(ordered(one, prompts, concurrency, return_errors)) as answers:
+            async for answer in answers:
+                yield answer
 
     @property
     def totals(self) -> Totals:
         """What was done since it opened, and what that cost."""
-        if self._engine is None:
+        if self._engine is not None:
+            return self._engine.totals
+        if self._totals is None:
             from cascade.engine.totals import Totals
 
             return Totals()
-        return self._engine.totals
+        return self._totals
 
     async def open(self) -> Engine:
-        """Open the cache and get ready to call; done by itself at the first request."""
-        if self._closed:
-            raise Closed("This object was closed. Make a new one.")
+        """Open the cache and get ready to call; done by itself at the first request.
+
+        Raises:
+            Closed: it was closed before.
+        """
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
+            if self._closed:
+                raise Closed("This object was closed. Make a new one.")
             if self._engine is None:
                 from cascade.client.opening import open_engine
 
@@ -140,10 +149,15 @@ class AsyncCascade:
 
     async def aclose(self) -> None:
         """Stop what is under way, write what waits to be written, close connections."""
-        self._closed = True
-        close, self._close = self._close, None
-        if close is not None:
-            await close()
+        self._opening = self._opening or asyncio.Lock()
+        async with self._opening:
+            self._closed = True
+            close, self._close = self._close, None
+            engine, self._engine = self._engine, None
+            if engine is not None:
+                self._totals = engine.totals
+            if close is not None:
+                await close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -227,9 +241,11 @@ class AsyncStream:
         """Read as ``deltas`` does, each time all that has come since."""
         departure = self._departure
         if departure is None:
+            if self._answer is None:
+                raise CascadeError("The stream is not open: read it inside its `async with`.")
             from cascade.wire.replay import deltas_of
 
-            yield list(deltas_of(self.answer.response))
+            yield list(deltas_of(self._answer.response))
             return
         assert departure.outlet is not None, "a streamed run has an outlet"
         async for batch in departure.outlet.batches():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
@@ -30,9 +31,11 @@ class Cascade:
     def __init__(self, *models: str, **options: Any) -> None:
         self._ai = AsyncCascade(*models, **options)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="cascade", daemon=True)
+        self._gate = threading.Lock()  # nothing is handed to the loop after its end was
+        self._closing = False
+        self._end = asyncio.Event()
+        self._thread = threading.Thread(target=self._live, name="cascade", daemon=True)
         self._thread.start()
-        self._closing = threading.Lock()
 
     @classmethod
     def from_config(cls, path: Path | str | None = None, **options: Any) -> Self:
@@ -56,8 +59,6 @@ class Cascade:
         """As ``AsyncCascade.complete``."""
         engine = self._ai._engine or self._run(self._ai.open())
         request = to_request(prompt, options)
-        if self._ai._closed:
-            raise Closed("This object was closed. Make a new one.")
         return engine.recall(request) or self._run(engine.answer(request))
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream:
@@ -80,13 +81,14 @@ class Cascade:
 
     def close(self) -> None:
         """Stop what is under way, write what waits to be written, end the thread."""
-        with self._closing:
-            if self._loop.is_closed():
-                return
-            self._run(self._ai.aclose())
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
+        with self._gate:
+            first, self._closing = not self._closing, True
+        if first:
+            try:
+                asyncio.run_coroutine_threadsafe(self._ai.aclose(), self._loop).result()
+            finally:
+                self._loop.call_soon_threadsafe(self._end.set)
+        self._thread.join()
 
     def __enter__(self) -> Self:
         return self
@@ -99,12 +101,18 @@ class Cascade:
     ) -> None:
         self.close()
 
+    def _live(self) -> None:
+        """The background thread: it runs the loop until the end, and then clears it."""
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._end.wait())
+
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run on the background loop and wait; Ctrl-C here cancels it there."""
-        if self._loop.is_closed():
-            work.close()
-            raise Closed("This object was closed. Make a new one.")
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        with self._gate:
+            if self._closing:
+                work.close()
+                raise Closed("This object was closed. Make a new one.")
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result()
         except BaseException:
@@ -113,15 +121,25 @@ class Cascade:
 
     def _drain(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         """Hand an async generator's items to this thread, one by one; leaving early closes it."""
+        turn = asyncio.Lock()  # an interrupted read must end before the generator can be closed
         try:
             while True:
                 try:
-                    item = self._run(_next(items))
+                    item = self._run(_next(items, turn))
                 except _ExhaustedError:
                     return
                 yield item
         finally:
-            self._run(items.aclose())
+            self._let_go(_close(items, turn))
+
+    def _let_go(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run what cleans up. A closed loop was cleared already, and a loop's own thread, where
+        the garbage collector may have come to this, must not wait for itself."""
+        if threading.current_thread() is self._thread:
+            self._loop.create_task(work)
+            return
+        with suppress(Closed):
+            self._run(work)
 
 
 class Stream:
@@ -137,7 +155,8 @@ class Stream:
 
     def deltas(self) -> Iterator[Delta]:
         """Read everything as it comes."""
-        yield from self._ai._drain(self._stream.deltas())
+        for batch in self._ai._drain(self._stream.batches()):
+            yield from batch
 
     def __iter__(self) -> Iterator[str]:
         for delta in self.deltas():
@@ -145,7 +164,11 @@ class Stream:
                 yield delta.text
 
     def __enter__(self) -> Self:
-        self._ai._run(self._stream.__aenter__())
+        try:
+            self._ai._run(self._stream.__aenter__())
+        except BaseException:
+            self.__exit__(None, None, None)  # Ctrl-C may come when the call has just begun
+            raise
         return self
 
     def __exit__(
@@ -154,15 +177,21 @@ class Stream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ai._run(self._stream.__aexit__(kind, error, trace))
+        self._ai._let_go(self._stream.__aexit__(kind, error, trace))
 
 
 class _ExhaustedError(Exception):
     """``StopAsyncIteration`` cannot cross a future."""
 
 
-async def _next(items: AsyncGenerator[T, None]) -> T:
-    try:
-        return await anext(items)
-    except StopAsyncIteration:
-        raise _ExhaustedError from None
+async def _next(items: AsyncGenerator[T, None], turn: asyncio.Lock) -> T:
+    async with turn:
+        try:
+            return await anext(items)
+        except StopAsyncIteration:
+            raise _ExhaustedError from None
+
+
+async def _close(items: AsyncGenerator[T, None], turn: asyncio.Lock) -> None:
+    async with turn:
+        await items.aclose()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -11,10 +13,14 @@ from cascade.providers.watchdog import Watchdog
 from cascade.types import Clocks, Delta, Endpoint, Kind, Request, Response
 from cascade.wire import openai_chat
 from cascade.wire.failures import CallFailure, Malformed, classify
-from cascade.wire.sse import SseReader
+from cascade.wire.sse import SseEvent, SseReader
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of an answer beyond which it is called malformed: no provider sends as many."""
+
+PATIENCE = 0.01
+"""Seconds that a stream's connection gets to end after ``[DONE]``; then it is closed. Most servers
+send both in one go, and a new connection costs more than this."""
 
 
 class Progress:
@@ -136,16 +142,36 @@ async def _read_stream(
 ) -> Response:
     events, reader = SseReader(), openai_chat.StreamReader()
     progress.reader = reader
-    async for chunk in _chunks(response):
-        for event in events.feed(chunk):
-            delta = reader.feed(event.data)
-            if delta is not None:
-                _take(delta, progress, watchdog)
+    chunks = _chunks(response)
+    async for chunk in chunks:
+        _feed(reader, events.feed(chunk), progress, watchdog)
         if reader.done:
+            await _last_bytes(chunks)
             break
+    _feed(reader, events.end(), progress, watchdog)
     if not reader.complete:
         raise CallFailure(Kind.BROKEN, "the stream ended before its end")
     return reader.response()
+
+
+def _feed(
+    reader: openai_chat.StreamReader,
+    events: list[SseEvent],
+    progress: Progress,
+    watchdog: Watchdog,
+) -> None:
+    for event in events:
+        delta = reader.feed(event.data)
+        if delta is not None:
+            _take(delta, progress, watchdog)
+
+
+async def _last_bytes(chunks: AsyncIterator[bytes]) -> None:
+    """Give the end of the body a moment to come: only then can the connection be used again."""
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(PATIENCE):
+            async for _ in chunks:
+                pass
 
 
 def _take(delta: Delta, progress: Progress, watchdog: Watchdog) -> None:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import os
 import re
 import ssl
 import urllib.request
@@ -25,9 +24,9 @@ import httpx
 from aiohttp.abc import AbstractResolver, AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
-from yarl import URL
 
-from cascade.errors import Closed, ConfigError
+from cascade.errors import Closed
+from cascade.providers.route import Route, Routes
 
 __all__ = ["AiohttpTransport", "default_transport"]
 
@@ -95,12 +94,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     ) -> None:
         self._max_connections = max_connections
         self._keepalive = keepalive
-        self._ssl_context = ssl_context
         self._resolver = resolver
         self._dns_ttl = dns_ttl
-        self._proxies = urllib.request.getproxies()
+        self._routes = Routes(urllib.request.getproxies(), ssl_context)
         self._slots = asyncio.Semaphore(max_connections)
-        self._targets: dict[str, _Target] = {}
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._streams: WeakSet[_Stream] = WeakSet()
         self._closed = False
@@ -112,12 +109,12 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: no response was had; the class says why.
             cascade.errors.Closed: the transport was closed.
         """
-        target = self._target(request.url)
+        route = self._routes.to(request.url)
         clocks: Mapping[str, float | None] = request.extensions.get("timeout", {})
         content = await request.aread()
         call = _Call(
             method=request.method,
-            target=target,
+            route=route,
             headers=_headers(request.headers.raw),
             body=_Body(content, clocks.get("write")) if content else None,
             clocks=clocks,
@@ -173,11 +170,11 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         try:
             return await session.request(
                 call.method,
-                call.target.url,
+                call.route.url,
                 headers=call.headers,
                 data=call.body,
-                proxy=call.target.proxy,
-                ssl=call.target.ssl,
+                proxy=call.route.proxy,
+                ssl=call.route.ssl,
                 timeout=timeout,
                 allow_redirects=False,
             )
@@ -215,44 +212,17 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             )
         return self._sessions[fresh]
 
-    def _target(self, url: httpx.URL) -> _Target:
-        text = str(url)
-        target = self._targets.get(text)
-        if target is None:
-            if len(self._targets) >= 1000:
-                self._targets.clear()
-            target = self._targets[text] = self._resolve(text)
-        return target
-
-    def _resolve(self, text: str) -> _Target:
-        url = URL(text, encoded=True)
-        if url.scheme not in {"http", "https"} or not url.raw_host:
-            raise httpx.UnsupportedProtocol(f"{url.scheme or 'no scheme'}: only http and https")
-        proxy = _proxy(url, self._proxies)
-        trust: ssl.SSLContext | bool = True
-        if url.scheme == "https" or (proxy is not None and proxy.scheme == "https"):
-            trust = self._ssl_context = self._ssl_context or _default_ssl_context()
-        return _Target(url.with_user(None), proxy, trust)
-
 
 def default_transport(*, max_connections: int = 500) -> httpx.AsyncBaseTransport:
     """The transport that is used unless the caller brings one."""
     return AiohttpTransport(max_connections=max_connections)
 
 
-class _Target(NamedTuple):
-    """Where a URL leads: worked out once per URL."""
-
-    url: URL
-    proxy: URL | None
-    ssl: ssl.SSLContext | bool
-
-
 class _Call(NamedTuple):
     """One request, in aiohttp's terms."""
 
     method: str
-    target: _Target
+    route: Route
     headers: list[tuple[str, str]]
     body: _Body | None
     clocks: Mapping[str, float | None]
@@ -271,7 +241,7 @@ class _Call(NamedTuple):
             detail = str(exc)
         else:
             detail = type(exc).__name__
-        return kind(f"{self.target.url.raw_host}:{self.target.url.port}: {detail}")
+        return kind(f"{self.route.url.raw_host}:{self.route.url.port}: {detail}")
 
 
 class _Body(aiohttp.Payload):
@@ -408,34 +378,3 @@ def _headers(raw: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
 
 def _clock(seconds: float | None) -> float | None:
     return None if seconds is None else max(seconds, 0.001)  # aiohttp takes 0 for no limit
-
-
-def _proxy(url: URL, proxies: Mapping[str, str]) -> URL | None:
-    """The proxy for a URL. Raises ``UnsupportedProtocol`` for one that is not HTTP."""
-    address = proxies.get(url.scheme) or proxies.get("all")
-    if not address or _is_exempt(url, proxies.get("no", "")):
-        return None
-    proxy = URL(address if "://" in address else f"http://{address}")
-    if proxy.scheme not in {"http", "https"}:
-        text = f"proxy {proxy.scheme}://{proxy.host}: want http:// or https://; or name the host"
-        raise httpx.UnsupportedProtocol(f"{text} {url.host} in NO_PROXY")
-    return proxy
-
-
-def _is_exempt(url: URL, exempt: str) -> bool:
-    """Whether ``NO_PROXY`` lists the host, with or without its port, or a domain above it."""
-    names = {name.strip().lower().lstrip(".") for name in exempt.split(",")} - {""}
-    host = (url.host or "").lower()
-    addresses = (host, f"{host}:{url.port}")
-    return "*" in names or any(a == n or a.endswith("." + n) for a in addresses for n in names)
-
-
-def _default_ssl_context() -> ssl.SSLContext:
-    try:
-        context = httpx.create_ssl_context()
-    except OSError as exc:
-        name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
-        mend = "Name a readable PEM file or directory, or unset it."
-        raise ConfigError(name, os.environ.get(name), f"cannot be loaded ({exc})", mend) from exc
-    context.set_alpn_protocols(["http/1.1"])
-    return context

@@ -33,7 +33,10 @@ from cascade.policy.model import (
     WakeAt,
     Woke,
 )
+from cascade.policy.remedies import RETRIES
 from cascade.types import Clocks, Evidence, Kind
+
+_HASTE = 0.0005
 
 
 class Reaction(msgspec.Struct, frozen=True):
@@ -58,12 +61,19 @@ class Reaction(msgspec.Struct, frozen=True):
 
 class World(msgspec.Struct, frozen=True):
     """Reactions by option and number of its call (the last one repeats), what a paid check
-    finds, when the caller leaves, and whether events of landed calls come a second time."""
+    finds, and when the caller leaves.
+
+    Under ``echoes`` the events of calls come a second time. A ``deaf`` world notices a
+    cancellation too late: the call ends as it would have. In a ``hasty`` one timers go off a
+    little early first, as coarse clocks have it.
+    """
 
     reactions: tuple[tuple[Reaction, ...], ...]
     check: Reaction = Reaction()
     leaves: float | None = None
     echoes: bool = False
+    deaf: bool = False
+    hasty: bool = False
 
     def reaction(self, option: int, nth: int) -> Reaction:
         """What the ``nth`` call of an option does."""
@@ -105,12 +115,15 @@ class Walk(msgspec.Struct, frozen=True):
 def longest_walk(plan: Plan) -> int:
     """A bound on the steps of a request, computed from its plan alone.
 
-    Each call or check has at most four events (two of them echoes), and can be the reason for a
-    retry's and a hedge's waking; beginning, leaving and the deadline come on top.
+    A call has at most four events (its first content and its end, and their echoes) and one
+    wake-up for a hedge; a check has two events, and an option one answer that is worth a check.
+    Retries and the deadline are wake-ups too; a hasty timer doubles them. Beginning and leaving
+    come on top.
     """
     calls = sum(option.calls for option in plan.options)
-    checks = calls * len(plan.checks)
-    return 8 * (calls + checks) + 8
+    checks = len(plan.options) * len(plan.checks)
+    wakings = calls + RETRIES * len(plan.options) + 1
+    return 2 + 4 * calls + 2 * checks + 2 * wakings
 
 
 def walk(plan: Plan, rule: Rule, world: World, start: float = 0.0) -> Walk:
@@ -127,6 +140,7 @@ class _Player:
         self.order = count()
         self.pending: dict[int, tuple[Call | Check, Reaction]] = {}
         self.nth = [0] * len(plan.options)
+        self.timer = -1
         self.moments: list[Moment] = []
 
     def play(self, start: float) -> Walk:
@@ -136,8 +150,8 @@ class _Player:
             self._post(start + self.world.leaves, Left())
         limit = longest_walk(self.plan)
         while self.queue:
-            now, _, event = heapq.heappop(self.queue)
-            if isinstance(event, Woke) and now != state.wake:
+            now, number, event = heapq.heappop(self.queue)
+            if isinstance(event, Woke) and number != self.timer:
                 continue  # replaced by a later WakeAt
             if isinstance(event, Answered | Checked | Failed | Refused):
                 self.pending.pop(event.call, None)
@@ -154,8 +168,10 @@ class _Player:
     def _walk(self, stuck: bool = False, endless: bool = False) -> Walk:
         return Walk(self.plan, self.world, tuple(self.moments), stuck, endless)
 
-    def _post(self, at: float, event: Event) -> None:
-        heapq.heappush(self.queue, (at, next(self.order), event))
+    def _post(self, at: float, event: Event) -> int:
+        number = next(self.order)
+        heapq.heappush(self.queue, (at, number, event))
+        return number
 
     def _perform(self, action: Action, now: float) -> None:
         match action:
@@ -167,8 +183,10 @@ class _Player:
                 self._begin(action, self.world.check, now)
             case Cancel():
                 self._stop(action.call, now)
-            case WakeAt():
-                self._post(max(action.at, now), Woke())
+            case WakeAt(at):
+                early = at - _HASTE
+                at = early if self.world.hasty and early > now else max(at, now)
+                self.timer = self._post(at, Woke())
             case Commit() | Finish():
                 pass
 
@@ -178,6 +196,8 @@ class _Player:
         first = reaction.first
         if isinstance(action, Call) and first is not None and first < end and not reaction.refused:
             self._post(now + first, Streamed(action.call))
+            if self.world.echoes:
+                self._post(now + first + 0.01, Streamed(action.call))
         self._post(now + end, event)
         if self.world.echoes:
             self._post(now + end + 0.01, event)
@@ -215,7 +235,7 @@ class _Player:
 
     def _stop(self, call: int, now: float) -> None:
         """A cancelled call ends a little later, with the bill for what it had produced."""
-        if call not in self.pending:
+        if call not in self.pending or self.world.deaf:
             return
         action, reaction = self.pending[call]
         self.queue = [item for item in self.queue if getattr(item[2], "call", None) != call]

@@ -74,9 +74,11 @@ def full_entry() -> Entry:
     )
 
 
-def opened(directory: Path, **fields: Any) -> ResponseCache:
-    """A cache of a directory, small unless said otherwise."""
-    return ResponseCache(directory, **({"size": 50_000_000, "secret": SECRET} | fields))
+def opened(
+    directory: Path, size: int = 50_000_000, secret: bytes = SECRET, entry_limit: int = 1_000_000
+) -> ResponseCache:
+    """A cache of a directory."""
+    return ResponseCache(directory, size=size, secret=secret, entry_limit=entry_limit)
 
 
 def execute(directory: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -230,6 +230,11 @@ def completion(
     return json.dumps(body if usage is None else {**body, "usage": _usage(usage)}).encode()
 
 
+def finish_event(reason: str = "stop") -> dict[str, Any]:
+    """The data of the event that ends an answer."""
+    return _chunk("scripted", [{"index": 0, "delta": {}, "finish_reason": reason}])
+
+
 def _chunk(model: str, choices: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "id": "chatcmpl-scripted",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import socket
 import time
 from email.utils import formatdate
 from pathlib import Path
@@ -18,6 +21,7 @@ from tests.engine.scripted import (
     completion,
     dies,
     fails,
+    finish_event,
     garbles,
     hangs,
     provider,
@@ -217,8 +221,6 @@ async def test_every_clock_ends_a_call_and_says_which(
 
 
 async def test_keep_alive_comments_do_not_stop_the_clocks(tmp_path: Path) -> None:
-    import asyncio
-
     async def comments(exchange: Exchange) -> None:
         exchange.head()
         while True:
@@ -232,8 +234,6 @@ async def test_keep_alive_comments_do_not_stop_the_clocks(tmp_path: Path) -> Non
 
 
 async def test_the_connect_clock_ends_an_attempt_that_never_connects(tmp_path: Path) -> None:
-    import socket
-
     with socket.socket() as full, socket.socket() as filler:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -352,7 +352,7 @@ async def test_a_stream_that_lacks_only_its_last_blank_line_is_whole(tmp_path: P
     async def script(exchange: Exchange) -> None:
         exchange.head()
         exchange.piece("whole", logprob=-0.01)
-        exchange.send(b'data: {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}\n')
+        exchange.send(b"data: " + json.dumps(finish_event()).encode() + b"\n")
         exchange.last_chunk()
 
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
@@ -383,3 +383,39 @@ async def test_connections_are_used_again(tmp_path: Path) -> None:
                     pass
         assert one.connections == 1
         await until(lambda: ai.totals.calls == 10)
+
+
+async def test_a_streams_connection_is_used_again_when_its_end_comes_a_little_later(
+    tmp_path: Path,
+) -> None:
+    async def script(exchange: Exchange) -> None:
+        exchange.head()
+        exchange.piece("whole", logprob=-0.01)
+        exchange.event(finish_event())
+        exchange.event("[DONE]")
+        await asyncio.sleep(0.001)
+        exchange.last_chunk()
+
+    async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
+        one.on("small", script)
+        for number in range(5):
+            async with ai.stream(f"streamed {number}") as stream:
+                async for _ in stream:
+                    pass
+        assert one.connections == 1
+
+
+async def test_a_server_that_never_ends_its_body_after_done_costs_no_time(tmp_path: Path) -> None:
+    async def script(exchange: Exchange) -> None:
+        exchange.head()
+        exchange.piece("whole", logprob=-0.01)
+        exchange.event(finish_event())
+        exchange.event("[DONE]")
+        await asyncio.Event().wait()
+
+    async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
+        one.on("small", script)
+        async with ai.stream(QUESTION) as stream:
+            assert "".join([text async for text in stream]) == "whole"
+        assert stream.answer.latency_s < 1.0
+        await one.calls[0].closed.wait()

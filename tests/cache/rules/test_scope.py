@@ -40,9 +40,9 @@ MESSAGES = st.builds(
             max_size=3,
         ).map(tuple),
     ),
-    tool_calls=st.lists(
-        st.builds(ToolCall, id=TEXTS, name=TEXTS, arguments=TEXTS), max_size=2
-    ).map(tuple),
+    tool_calls=st.lists(st.builds(ToolCall, id=TEXTS, name=TEXTS, arguments=TEXTS), max_size=2).map(
+        tuple
+    ),
     tool_call_id=st.none() | TEXTS,
     name=st.none() | TEXTS,
     refusal=st.none() | TEXTS,
@@ -113,7 +113,7 @@ def test_every_field_of_a_request_has_its_place_in_the_key() -> None:
 
 
 def test_the_strategies_here_cover_every_field() -> None:
-    places = {name: "decides" for name in DECIDES} | {"user": "user"}
+    places = dict.fromkeys(DECIDES, "decides") | {"user": "user"}
     assert set(KEYED) | set(places) == set(PLACES)
     for name, place in places.items():
         assert PLACES[name] == place

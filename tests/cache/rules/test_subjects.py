@@ -105,7 +105,6 @@ Am I eligible?
 Please reset my password
 What is my credit card limit?
 what's my e-mail
-What did I just ask?
 What's my wife's birthday?
 """
 NOBODYS = """
@@ -120,6 +119,7 @@ How do I pay attention?
 What should I cook with eggs and flour?
 Correct my essay: The river flow fast.
 How can I learn German?
+What did I just ask?
 Write a story about a dog named Myron.
 Am I right that Koblenz lies on the Rhine?
 Do I need a comma here?
