@@ -10,13 +10,13 @@ import diskcache
 
 from benchmarks.figures import Figure, microseconds
 from benchmarks.profiling import profiled
+from benchmarks.prompts import SYSTEM, turn
 from benchmarks.rounds import Sample, arun_turns, awaited, timed
 from benchmarks.running import run
 from benchmarks.setting import WARM, Setting, mock, write_config
 from cascade import AsyncCascade, Cascade
 
 BUDGET = 25.0  # us
-SYSTEM = "Answer in one short sentence, without ornament."
 
 
 def measure(setting: Setting) -> list[Figure]:
@@ -45,7 +45,7 @@ def measure(setting: Setting) -> list[Figure]:
 
 def prompt(number: int) -> str:
     """The prompt of that number; the cache has the first ``WARM``."""
-    return f"Which rivers meet in Koblenz? ({number % WARM})"
+    return turn(number % WARM)
 
 
 async def _warm(config: Path, data: Path) -> None:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from benchmarks.children import Child
+from benchmarks.prompts import SYSTEM, turn
 from benchmarks.rounds import Sample, percentile
 from benchmarks.running import run, stdin_lines
 
@@ -43,13 +44,12 @@ class Order(msgspec.Struct, frozen=True):
 
 
 def body(model: str = "auto", *, stream: bool = False) -> str:
-    """A request of some 250 bytes whose prompt carries its number."""
-    text = f"Which rivers meet in Koblenz? ({NUMBER})"
+    """A request of some 1,100 bytes whose prompt carries its number."""
     asked: dict[str, object] = {
         "model": model,
         "messages": [
-            {"role": "system", "content": "Answer in one short sentence, without ornament."},
-            {"role": "user", "content": text},
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": turn(NUMBER)},
         ],
     }
     return msgspec.json.encode(asked | ({"stream": True} if stream else {})).decode()

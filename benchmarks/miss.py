@@ -10,11 +10,11 @@ import httpx
 
 from benchmarks.bare import post
 from benchmarks.children import Child
-from benchmarks.exact_hit import SYSTEM
 from benchmarks.exact_hit_server import per_core
 from benchmarks.figures import Figure, microseconds
 from benchmarks.load import PATH, Load, Order, body
 from benchmarks.profiling import profiled, show
+from benchmarks.prompts import SYSTEM, turn
 from benchmarks.rounds import Sample, arun_turns, awaited, run_turns
 from benchmarks.running import run
 from benchmarks.setting import Setting, bare, loader, mock, serve, write_config
@@ -55,12 +55,10 @@ async def _library(setting: Setting, config: Path, url: str) -> dict[str, Sample
     async with AsyncCascade.from_config(config, data_dir=setting.folder / "miss") as ai:
 
         async def kept(number: int) -> None:
-            await ai.complete(f"Which rivers meet in Koblenz? ({number})", system=SYSTEM)
+            await ai.complete(turn(number), system=SYSTEM)
 
         async def passing(number: int) -> None:
-            await ai.complete(
-                f"Which rivers meet in Koblenz? ({number})", system=SYSTEM, cache="off"
-            )
+            await ai.complete(turn(number), system=SYSTEM, cache="off")
 
         paths: dict[str, Callable[[], Awaitable[Sample]]] = {}
         for many in CONNECTIONS:

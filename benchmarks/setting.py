@@ -30,10 +30,10 @@ accept = "mean_logprob >= -0.1"
 
 [rungs.top]
 endpoints = ["low/top"]
-{streams}
+
 [decide]
+preset = "cheap"
 delivery = "live"
-start = {{ simple = "small", moderate = "small", complex = "small" }}
 """
 _PROVIDER = """
 [providers.{name}]
@@ -70,7 +70,7 @@ def write_config(setting: Setting, url: str, streams: tuple[int, ...] = ()) -> P
     ``streams`` adds a ladder ``stream-N`` for each N, whose answers have N pieces.
     """
     ladders = "".join(f'stream-{n} = ["stream{n}/stream"]\n' for n in streams)
-    text = _CONFIG.format(streams="").replace("\n[rungs]", f"{ladders}\n[rungs]", 1)
+    text = _CONFIG.replace("\n[rungs]", f"{ladders}\n[rungs]", 1)
     paths = {"mock": "", "low": "/low"} | {f"stream{n}": f"/stream/{n}" for n in streams}
     text += "".join(_PROVIDER.format(name=n, url=url, path=path) for n, path in paths.items())
     models = ["mock/small", "mock/strong", "low/low", "low/lower", "low/top"]

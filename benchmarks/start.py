@@ -23,7 +23,7 @@ def measure(setting: Setting) -> list[Figure]:
     config = write_config(setting, "http://127.0.0.1:9")
     ours, least = _Server(lambda: serve(setting, config, "start")), _Server(_least)
     samples = run_turns(
-        2 if setting.quick else 2 * setting.rounds,
+        1 if setting.quick else 2 * setting.rounds,
         {
             "python": lambda: _run("-c", "pass"),
             "import": lambda: _run("-c", "import cascade"),

@@ -9,10 +9,10 @@ from pathlib import Path
 import httpx
 
 from benchmarks.bare import post
-from benchmarks.exact_hit import SYSTEM, prompt
 from benchmarks.figures import Figure
 from benchmarks.load import PATH, body
 from benchmarks.profiling import profiled
+from benchmarks.prompts import SYSTEM, turn
 from benchmarks.rounds import Sample, arun_turns, awaited, median, sample, turns
 from benchmarks.running import run
 from benchmarks.setting import Setting, mock, write_config
@@ -54,7 +54,7 @@ def measure(setting: Setting) -> list[Figure]:
 def _plan(config: Path) -> Plan:
     """The plan of a request that climbs over three rungs."""
     tables = load(config, {})
-    request = Request(messages=(Message("user", prompt(0)),))
+    request = Request(messages=(Message("user", turn(0)),))
     ladder = tables.ladders["climb"]
     size = Size(100, lambda: 100)
     return make_plan(
@@ -126,8 +126,7 @@ async def _climb(setting: Setting, config: Path, url: str) -> dict[str, Sample]:
     async with AsyncCascade.from_config(config, data_dir=setting.folder / "climb") as ai:
 
         async def climb(number: int) -> None:
-            text = prompt(number)
-            answer = await ai.complete(text, system=SYSTEM, ladder="climb", cache="off")
+            answer = await ai.complete(turn(number), system=SYSTEM, ladder="climb", cache="off")
             assert len(answer.attempts) == 3, "two rungs fall short"
 
         async def bare(number: int) -> None:

@@ -13,6 +13,7 @@ from benchmarks.bare import post
 from benchmarks.children import Child
 from benchmarks.figures import Figure
 from benchmarks.load import PATH, Load, Order, body
+from benchmarks.prompts import turn
 from benchmarks.rounds import Sample, arun_turns, awaited, run_turns, sample
 from benchmarks.running import run
 from benchmarks.setting import Setting, bare, loader, mock, serve, write_config
@@ -25,7 +26,6 @@ SHORT, LONG = 2, 52
 FIRST_ADDED = 500.0  # us
 CPU_OF_A_PIECE = 30.0  # us
 MARK = "word0"  # what the mock provider says first
-PROMPT = "Which rivers meet in Koblenz?"
 
 
 def measure(setting: Setting) -> list[Figure]:
@@ -47,7 +47,7 @@ async def _library(setting: Setting, config: Path, url: str) -> dict[str, Sample
         async def through(pieces: int) -> float:
             """Seconds to the first piece; the stream is read to its end."""
             began, first = time.perf_counter(), 0.0
-            async with ai.stream(PROMPT, ladder=f"stream-{pieces}", cache="off") as stream:
+            async with ai.stream(turn(0), ladder=f"stream-{pieces}", cache="off") as stream:
                 async for _ in stream:
                     first = first or time.perf_counter() - began
             return first

@@ -16,7 +16,7 @@ import msgspec
 
 from cascade.cache.opening import DATABASE
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
-from cascade.cache.safedisk import MODE_RAW
+from cascade.cache.safedisk import MODE_RAW, decode_leniently
 
 _BUSY_S: Final = 60
 _CHUNK: Final = 1_000  # rows removed in one transaction: a server's writes come in between
@@ -195,6 +195,5 @@ def _connect(directory: Path, write: bool = False) -> sqlite3.Connection:
     mode = "rw" if write else "ro"
     address = f"{(directory / DATABASE).resolve().as_uri()}?mode={mode}"
     connection = sqlite3.connect(address, uri=True, timeout=_BUSY_S)
-    # Text that is no UTF-8 is somebody else's: it must not end a listing.
-    connection.text_factory = lambda text: text.decode("utf-8", "backslashreplace")
+    connection.text_factory = decode_leniently
     return connection

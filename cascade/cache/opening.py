@@ -19,7 +19,7 @@ _MARK: Final = "damaged"  # says to the next opening that the database is damage
 _WITH_IT: Final = ("-wal", "-shm", "")  # the log first: a new database must not meet an old one
 _PROBE: Final = (
     "SELECT rowid, key, raw, store_time, expire_time, access_time, access_count, tag, size, mode,"
-    " filename, value FROM Cache LIMIT 1"
+    " filename, value FROM Cache LIMIT 0"
 )
 
 _SETTINGS: Final[dict[str, Any]] = DEFAULTS | {

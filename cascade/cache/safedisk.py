@@ -19,6 +19,11 @@ DEFAULTS: Final[dict[str, Any]] = dict(diskcache.DEFAULT_SETTINGS)
 COUNTERS: Final = frozenset(diskcache.core.METADATA)
 
 
+def decode_leniently(text: bytes) -> str:
+    """Decode a database's text, whatever it is."""
+    return text.decode("utf-8", "backslashreplace")
+
+
 class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
     """What may be on the disk: text keys, inline bytes. ``refused`` counts other rows met."""
 
@@ -80,6 +85,14 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
 
 class Rows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
     """The table of rows, with one connection per thread."""
+
+    def connect(self) -> None:
+        """Connect this thread, so that it writes whatever the rows hold.
+
+        Text that is no UTF-8 was put there by others. As an error it would stop every write that
+        meets its row on the way to another one; a reader may well stumble over it.
+        """
+        self._con.text_factory = decode_leniently
 
     def volume(self) -> int:
         """Bytes in use: pages without the free ones.

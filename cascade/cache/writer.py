@@ -116,6 +116,7 @@ class Writer:
 
     def _write(self, batch: list[Write]) -> None:
         try:
+            self._rows.connect()
             with self._rows.transact():
                 for write in batch:
                     self._rows.set(write.key, write.data, expire=write.lives, tag=write.labels)

@@ -12,6 +12,7 @@ from cascade import money
 from cascade.checks import structure
 from cascade.checks.logprobs import evidence as read_evidence
 from cascade.engine.estimate import estimate
+from cascade.engine.showing import shown
 from cascade.policy.model import Answered, Call, Candidate, Failed
 from cascade.providers.endpoint import Caller, Progress, Unsent
 from cascade.types import (
@@ -114,7 +115,8 @@ class _Record:
             evidence=evidence,
             why=verdict.refuted,
         )
-        return Landing(Answered(self.call.call, candidate, cost or 0), attempt, response)
+        event = Answered(self.call.call, candidate, cost or 0)
+        return Landing(event, attempt, shown(response, self.request))
 
     async def failed(self, failure: CallFailure) -> Landing:
         billable = failure.kind in _SILENT and not isinstance(failure, Unsent)

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from cascade.engine.attempt import Landing, run_attempt
 from cascade.engine.delivery import Delivery, Outlet
+from cascade.engine.showing import shown_piece
 from cascade.policy.machine import initial, step
 from cascade.policy.model import (
     Begun,
@@ -230,7 +231,7 @@ class _Watcher:
 
     def __call__(self, delta: Delta) -> None:
         if self._live:
-            self._run._delivery.take(self._call, delta)
+            self._run._delivery.take(self._call, shown_piece(delta, self._run.request))
         if not self._told and (delta.has_content or delta.reasoning):
             self._told = True
             self._run._tell(Streamed(self._call))

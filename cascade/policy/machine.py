@@ -51,9 +51,9 @@ from cascade.policy.remedies import (
     REMEDY,
     RETRIES,
     after_failure,
-    offers_left,
     retry_delay,
 )
+from cascade.policy.rules import accepts
 from cascade.types import Basis
 
 Step = tuple[State, tuple[Action, ...]]
@@ -134,7 +134,9 @@ def _failed(plan: Plan, rule: Rule, state: State, event: Failed, now: float) -> 
         return _decide(plan, rule, state, now)
     if REMEDY[event.kind] == "stop":
         return _end(plan, state, "caller")
-    tally = after_failure(state.tallies[flight.option], flight.offer, event.kind, event.retry_after)
+    tally = after_failure(
+        state.tallies[flight.option], flight.offer, event.kind, event.retry_after, now
+    )
     state = _retally(state, flight.option, tally)
     if _running(state, flight.option):  # its hedge is still out: that is the remedy
         return _arm(plan, state)
@@ -216,7 +218,8 @@ def _decide(plan: Plan, rule: Rule, state: State, now: float) -> Step:
         case Wait():
             return _arm(plan, state)
         case GiveUp():
-            return _end(plan, state, "gave_up")
+            unaffordable = not state.next_call and not any(isinstance(m, Try) for m in moves)
+            return _end(plan, state, "cap" if unaffordable else "gave_up")
 
 
 def _choose(rule: Rule, view: View, moves: tuple[Choice, ...]) -> Choice:
@@ -254,14 +257,14 @@ def _remedy(
     plan: Plan, rule: Rule, state: State, flight: Flight, event: Failed, now: float
 ) -> Step:
     """Go to the next endpoint at once, else try again in a while, else leave the option."""
-    option, tally = plan.options[flight.option], state.tallies[flight.option]
+    tally = state.tallies[flight.option]
     fresh = next_call(plan, state, flight.option, now, busy=tally.failed)
     if fresh is not None:
         state, actions = _start(state, fresh, now)
         return _after(actions, _arm(plan, state))
     again = REMEDY[event.kind] == "again" and tally.retries < RETRIES
-    if again and offers_left(option, tally) and tally.calls < option.calls and not tally.over:
-        at = now + retry_delay(plan.seed, flight.call, event.retry_after)
+    if again and next_call(plan, state, flight.option, now) is not None:
+        at = max(tally.resume, now + retry_delay(plan.seed, flight.call))
         if at < plan.deadline:
             tally = replace(tally, retries=tally.retries + 1)
             state = _retally(state, flight.option, tally)
@@ -272,8 +275,11 @@ def _remedy(
 
 
 def _hedge_call(plan: Plan, state: State, flight: Flight, now: float) -> Call | None:
-    """A hedge goes to another endpoint of the option, else to the next option of the order."""
-    busy = tuple(f.offer for f in _running(state, flight.option))
+    """A hedge goes to an endpoint of the option that has not failed, else to the next option."""
+    busy = (
+        *(other.offer for other in _running(state, flight.option)),
+        *state.tallies[flight.option].failed,
+    )
     call = next_call(plan, state, flight.option, now, busy)
     if call is not None:
         return call
@@ -381,8 +387,6 @@ def _after(actions: tuple[Action, ...], then: Step) -> Step:
 def _end(plan: Plan, state: State, why: Why) -> Step:
     """End without acceptance: the best answer in hand if the plan returns one, else failure."""
     usable = [answer for answer in state.answers if answer.usable]
-    if why == "gave_up" and plan.cap is not None and not state.next_call:
-        why = "cap"
     if not usable or plan.at_the_end == "error":
         return _end_all(state, Finish("failed", why=why))
     return _end_all(state, Finish("best_effort", ref=best(usable).ref, why=why))
@@ -402,7 +406,7 @@ def _end_committed(plan: Plan, state: State, candidate: Candidate) -> Step:
         "accepted",
         basis_of(plan, candidate),
         candidate.ref,
-        store=candidate.storable and not candidate.declined,
+        store=candidate.storable and accepts(plan, candidate),
         why="committed",
     )
     return _end_all(state, finish)

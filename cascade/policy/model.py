@@ -106,7 +106,9 @@ class Flight(msgspec.Struct, frozen=True):
 
 class Tally(msgspec.Struct, frozen=True):
     """An option's history in this request. ``failed`` lists offers in the order of their
-    failures, ``closed`` the offers that are not called again, ``over`` that no call is left."""
+    failures, ``closed`` the offers that are not called again, ``over`` that no call is left.
+    None that failed is tried again before ``resume``: so long its provider wants to be left alone.
+    """
 
     calls: int = 0
     retries: int = 0
@@ -114,6 +116,7 @@ class Tally(msgspec.Struct, frozen=True):
     closed: tuple[int, ...] = ()
     answered: bool = False
     over: bool = False
+    resume: float = 0.0
 
 
 class Retry(msgspec.Struct, frozen=True):

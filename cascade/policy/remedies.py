@@ -44,9 +44,13 @@ def offers_left(option: Option, tally: Tally, busy: tuple[int, ...] = ()) -> lis
     return left
 
 
-def after_failure(tally: Tally, offer: int, kind: Kind, retry_after: float | None) -> Tally:
-    """The history with this failure in it. ``retry_after`` is seconds."""
-    closes = REMEDY[kind] == "elsewhere" or (retry_after or 0.0) > LONGEST_WAIT
+def after_failure(
+    tally: Tally, offer: int, kind: Kind, retry_after: float | None, now: float
+) -> Tally:
+    """The history with this failure in it. A ``retry_after`` (seconds) too long to wait for closes
+    the offer."""
+    pause = retry_after or 0.0
+    closes = REMEDY[kind] == "elsewhere" or pause > LONGEST_WAIT
     return Tally(
         calls=tally.calls,
         retries=tally.retries,
@@ -54,13 +58,13 @@ def after_failure(tally: Tally, offer: int, kind: Kind, retry_after: float | Non
         closed=(*tally.closed, offer) if closes else tally.closed,
         answered=tally.answered,
         over=tally.over or REMEDY[kind] == "climb",
+        resume=tally.resume if closes else max(tally.resume, now + pause),
     )
 
 
-def retry_delay(seed: int, call: int, retry_after: float | None) -> float:
-    """Seconds until the next try: full jitter, and never before the provider's Retry-After."""
-    spread = LONGEST_WAIT - SHORTEST_WAIT
-    return max(retry_after or 0.0, SHORTEST_WAIT + spread * _fraction(seed, call))
+def retry_delay(seed: int, call: int) -> float:
+    """Seconds until the next try: full jitter, which follows from the plan's seed."""
+    return SHORTEST_WAIT + (LONGEST_WAIT - SHORTEST_WAIT) * _fraction(seed, call)
 
 
 def _fraction(seed: int, call: int) -> float:

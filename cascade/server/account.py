@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from cascade.types import Answer, Attempt
+from msgspec.structs import replace
+
+from cascade.types import Answer, Attempt, Response
+
+
+def named(answer: Answer) -> Response:
+    """The answer's response with an id and a time, which clients rely on. Where the provider sent
+    none, the answer's own id and the present stand there."""
+    response = answer.response
+    if response.id and response.created:
+        return response
+    return replace(
+        response,
+        id=response.id or answer.id,
+        created=response.created or int(time.time()),
+    )
 
 
 def account(answer: Answer) -> dict[str, Any]:

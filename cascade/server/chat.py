@@ -7,12 +7,11 @@ import time
 from cascade.client import AsyncCascade
 from cascade.listen import Receive, Scope, Send
 from cascade.server import errors, headers
-from cascade.server.account import account
+from cascade.server.account import account, named
 from cascade.server.asked import Asked
 from cascade.server.names import Names
 from cascade.server.presence import ClientLeftError, Presence
 from cascade.server.replies import JSON, Reply, read_body
-from cascade.server.showing import shown
 from cascade.server.streaming import replayed, stream
 from cascade.server.tightening import tightened
 from cascade.types import Answer
@@ -62,6 +61,6 @@ class Chat:
 
 
 def _whole(answer: Answer, asked: Asked) -> Reply:
-    body = encode_response(shown(answer, asked.request), model=answer.model, extra=account(answer))
+    body = encode_response(named(answer), model=answer.model, extra=account(answer))
     told = headers.of_answer(answer, asked.request, asked.elapsed_s)
     return Reply(200, body, [JSON, *told])

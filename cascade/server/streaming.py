@@ -7,11 +7,10 @@ import time
 from cascade.client import AsyncCascade, AsyncStream
 from cascade.listen import Send
 from cascade.server import errors, headers
-from cascade.server.account import account
+from cascade.server.account import account, named
 from cascade.server.asked import Asked
 from cascade.server.events import Events
 from cascade.server.replies import EVENTS, UNBUFFERED, Reply
-from cascade.server.showing import shown, shown_piece
 from cascade.types import Answer, Delta
 from cascade.wire.openai_chat import StreamWriter
 from cascade.wire.replay import deltas_of
@@ -24,7 +23,7 @@ def replayed(answer: Answer, asked: Asked) -> Reply:
 
 
 def _events(answer: Answer, asked: Asked) -> bytes:
-    response = shown(answer, asked.request)
+    response = named(answer)
     writer = StreamWriter(response.id, response.created, answer.model, asked.include_usage)
     return b"".join(
         (
@@ -76,7 +75,7 @@ async def _pass_on(
             data = writer.start()
         else:
             data = b""
-        data += b"".join([writer.write(shown_piece(delta, asked.request)) for delta in deltas])
+        data += b"".join(map(writer.write, deltas))
         if data:
             await events.send(data)
     answer = answering.answer

@@ -1,38 +1,21 @@
-"""Hypothesis strategies for plans, worlds and hostile rules.
+"""Hypothesis strategies for plans and worlds.
 
-Values lie on and beside bars, caps, clocks and deadlines: far from them no law can fail. Each
-strategy draws a few bytes and reads many choices off them, since a draw costs a hundred times what
-a choice does; the first value of every choice is the simplest, and there examples shrink to.
+Values lie on and beside bars, caps, clocks and deadlines: far from them no law can fail. The
+first value of every choice is the simplest, and to it examples shrink.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import permutations
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from hypothesis import strategies as st
 
-from cascade.policy.model import (
-    Accept,
-    Ask,
-    Choice,
-    GiveUp,
-    Offer,
-    Option,
-    PaidCheck,
-    Plan,
-    Rule,
-    Try,
-    View,
-    Wait,
-)
-from cascade.policy.rules import Threshold
+from cascade.policy.model import Offer, Option, PaidCheck, Plan
+from cascade.testing.dice import Dice, dice
 from cascade.testing.world import Reaction, World
 from cascade.types import Bar, Clocks, Comparison, Evidence, Kind
-
-T = TypeVar("T")
 
 BAR = -0.15
 NEAR_BAR = (None, BAR, math.nextafter(BAR, -1), math.nextafter(BAR, 0), BAR, -0.01, -3.0)
@@ -70,27 +53,6 @@ _DEADLINES = (30.0,) * 5 + (10.0, 10.0, 4.0, 4.0, 2.0, 1.0, 0.3, 0.0)
 _Delivery = Literal["whole", "verified", "live"]
 _DELIVERIES: tuple[_Delivery, ...] = ("whole", "whole", "whole", "verified", "live")
 _ENDS: tuple[Literal["best_effort", "error"], ...] = ("best_effort", "error")
-_ROLLS = 48
-
-
-class Dice:
-    """Choices read off drawn bytes, one byte a choice; when they are used up, the simplest."""
-
-    def __init__(self, rolls: bytes) -> None:
-        self._rolls = iter(rolls)
-
-    def pick(self, values: tuple[T, ...]) -> T:
-        """One of the values."""
-        return values[next(self._rolls, 0) % len(values)]
-
-    def happens(self, of: int) -> bool:
-        """True once in ``of`` times."""
-        return next(self._rolls, 0) % of == of - 1
-
-
-def dice(size: int = _ROLLS) -> st.SearchStrategy[Dice]:
-    """Bytes to read choices off. Keep them short: examples shrink byte by byte."""
-    return st.binary(min_size=size, max_size=size).map(Dice)
 
 
 @st.composite
@@ -157,7 +119,7 @@ def worlds(draw: st.DrawFn, plan: Plan) -> World:
     """Worlds for a plan: what each call does, who leaves when, which events come twice or late."""
     roll = draw(dice(20))
     return World(
-        reactions=tuple(_script(draw(dice())) for _ in plan.options),
+        reactions=tuple(_script(draw(dice(48))) for _ in plan.options),
         check=reaction(roll),
         leaves=roll.pick((None,) * 9 + (0.0, 0.2, 0.31, 1.0, 5.0)),
         echoes=roll.happens(2),
@@ -191,94 +153,3 @@ def reaction(roll: Dice) -> Reaction:
         retry_after=roll.pick((None, None, 0.0, 1.0, 2.0, 2.1, 60.0)),
         refused=roll.happens(12),
     )
-
-
-Habit = Callable[[View, tuple[Choice, ...], int], Any]
-
-
-def _any_move(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return moves[n % len(moves)]
-
-
-def _eager(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return next((move for move in moves if isinstance(move, Try | Ask)), moves[-1])
-
-
-def _patient(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return Threshold()(view, moves)
-
-
-def _closed_option(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return Try(n % 7 - 1)
-
-
-def _any_answer(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    """Accept whatever came, refuted or not, or what never came."""
-    return Accept(view.answers[n % len(view.answers)].ref) if view.answers else moves[0]
-
-
-def _check_twice(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return Ask("judge", view.answers[-1].ref) if view.answers else Ask("nothing", n)
-
-
-def _raises(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    raise (RuntimeError, KeyError, ZeroDivisionError, RecursionError)[n % 4]("a user's rule")
-
-
-class _Flatterer:
-    """Says that it equals everything."""
-
-    def __eq__(self, other: object) -> bool:
-        return True
-
-    __hash__ = object.__hash__
-
-
-def _nonsense(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return (None, "accept", 7, _Flatterer(), float("nan"), [], Wait, Try)[n % 8]
-
-
-def _waits(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return Wait()
-
-
-def _gives_up(view: View, moves: tuple[Choice, ...], n: int) -> Any:
-    return GiveUp()
-
-
-_HABITS: tuple[Habit, ...] = (
-    _eager,
-    _any_move,
-    _patient,
-    _any_answer,
-    _check_twice,
-    _closed_option,
-    _waits,
-    _raises,
-    _nonsense,
-    _gives_up,
-)
-_KEENNESS = (2, 2, 2, 2, 2, 2, 0, 0, 0, 1, 1, 1, 3, 3, 4, 5, 6, 7, 8, 9)
-
-
-@st.composite
-def hostile_rules(draw: st.DrawFn) -> Rule:
-    """Rules that do as they like, most of them not before a first call.
-
-    What they answer follows from what they see (law 9).
-    """
-    roll = draw(dice(8))
-    shy = roll.happens(8)
-    salt = roll.pick(tuple(range(100)))
-    count = roll.pick((1, 2, 3, 4, 5))
-    habits = [_HABITS[roll.pick(_KEENNESS)] for _ in range(count)]
-
-    def rule(view: View, moves: tuple[Choice, ...]) -> Choice | None:
-        state = view.state
-        if not (state.next_call or shy):
-            return moves[salt % max(1, len(moves) - 1)]
-        n = salt + 3 * state.next_call + 5 * len(state.answers) + 7 * len(state.flights)
-        choice: Choice | None = habits[n % count](view, moves, n)
-        return choice
-
-    return rule

@@ -11,7 +11,7 @@ import diskcache
 import pytest
 
 from cascade.cache.disk import ResponseCache
-from cascade.cache.inspection import Selection, delete, find, listing, verify
+from cascade.cache.inspection import Selection, find, listing, verify
 from cascade.cache.rules.entry import Codec
 from cascade.cache.safedisk import BytesDisk, Rows
 from tests.cache.entries import SECRET, entry_of, execute, key_of, opened

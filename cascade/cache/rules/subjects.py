@@ -57,8 +57,9 @@ _ASKER: Final = re.compile(
     | (?:what|where|when|who|which|how)(?:'s|\ is|\ are|\ was|\ were|\ do|\ does|\ did|\ much\ is
       |\ much\ are|\ many\ are)?\ my\b(?!\ (?:code|function|script|query|program|loop|regex))
     | who\ am\ I | where\ am\ I | how\ old\ am\ I | remember\ me | know\ about\ me
-    | (?<!how\ )(?:do|did|have|am|was|will|how\ much\ (?:do|did|have)|how\ many\ \w+\ (?:do|did|have)
-      |what\ (?:do|did|have)|when\ (?:do|did|have|am))\ I
+    | (?<!how\ )(?:do|did|have|am|was|will
+      |how\ much\ (?:do|did|have)|how\ many\ \w+\ (?:do|did|have)|what\ (?:do|did|have)
+      |when\ (?:do|did|have|am))\ I
       \ (?:still\ |already\ |ever\ )?
       (?:owe|owed|paid|pay|order|ordered|buy|bought|book|booked|registered|subscribed|enrolled
       |scheduled|due|spend|spent|have|got|eligible|entitled|insured|signed\ up)

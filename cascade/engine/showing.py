@@ -1,26 +1,15 @@
-"""What of an answer the client sees: what it asked for, under a name and a time."""
+"""What of an answer its caller sees: the log-probabilities it asked for, and no others."""
 
 from __future__ import annotations
 
-import time
-
 from msgspec.structs import replace
 
-from cascade.types import Answer, Delta, Request, Response, TokenLogprob
+from cascade.types import Delta, Request, Response, TokenLogprob
 
 
-def shown(answer: Answer, request: Request) -> Response:
-    """Return the answer's response without log-probabilities that nobody but us asked for.
-
-    Some providers send neither id nor time: then the answer's own id and the present stand there.
-    """
-    response = answer.response
-    if not (response.id and response.created):
-        response = replace(
-            response,
-            id=response.id or answer.id,
-            created=response.created or int(time.time()),
-        )
+def shown(response: Response, request: Request) -> Response:
+    """Return the answer without what was asked for our own judgement only: it would be kept,
+    read and replayed with every hit, and often weighs more than the text."""
     if response.logprobs is None:
         return response
     if not request.logprobs:
@@ -29,7 +18,7 @@ def shown(answer: Answer, request: Request) -> Response:
 
 
 def shown_piece(delta: Delta, request: Request) -> Delta:
-    """Return a live piece as ``shown`` has it."""
+    """Return a piece of a stream as ``shown`` has the whole answer."""
     if not delta.logprobs:
         return delta
     if not request.logprobs:

@@ -1,0 +1,81 @@
+"""``cascade check``: every mistake, or what the configuration means."""
+
+from __future__ import annotations
+
+from tests.cli.commands import Place
+
+
+def test_it_shows_prices_capabilities_bars_and_that_nothing_is_calibrated(
+    configured: Place,
+) -> None:
+    out = configured.run("check").out
+    for part in (
+        "No mistakes.",
+        "x/cheap",
+        "none needed",
+        "configuration",
+        "mean_logprob >= -0.1, else climb",
+        "any sound answer",
+        "Not calibrated. Preset balanced",
+    ):
+        assert part in out
+    told = configured.run("check", "--json").json
+    assert told["ok"]
+    assert not told["calibrated"]
+    assert told["models"][0]["price"]["output"] == 0.4
+    assert told["models"][0]["price_source"] == "configuration"
+    assert told["models"][0]["context"] is None
+    ladder = told["ladders"]["default"]
+    assert ladder["starts"] == {
+        "simple": "x/cheap",
+        "moderate": "x/cheap",
+        "complex": "x/strong",
+    }
+    assert ladder["bars"]["moderate"] == {"x/cheap": "mean_logprob >= -0.1", "x/strong": None}
+
+
+def test_live_asks_each_endpoint_and_tells_which_does_not_answer(configured: Place) -> None:
+    ran = configured.run("check", "--live", "--json")
+    assert ran.status == 1
+    cheap, strong = ran.json["live"]
+    assert (cheap["ok"], cheap["cost_usd"]) == (True, 1.4e-06)
+    assert not strong["ok"]
+    assert strong["kind"] == "missing"
+    assert "was not recorded on the prompt" in strong["message"]
+    assert not ran.json["ok"]
+
+
+def test_all_mistakes_are_told_at_once(place: Place) -> None:
+    place.write(
+        "config.toml",
+        """
+[ladders]
+default = ["openai/gpt-5.6-luna"]
+[decide]
+preset = "balancd"
+max_cost = "cheap"
+[cache]
+sise = "1 GB"
+""",
+    )
+    ran = place.run("check", "--json")
+    assert ran.status == 2
+    assert [error["place"] for error in ran.json["mistakes"]] == [
+        "decide.preset",
+        "decide.max_cost",
+        "cache.sise",
+    ]
+    assert ran.json["mistakes"][0]["mend"] == 'Did you mean "balanced"?'
+    assert "decide.preset = 'balancd'" in ran.err
+    assert "3 mistakes" in ran.err
+
+
+def test_a_missing_key_is_a_mistake_that_names_its_variable(place: Place) -> None:
+    place.write("config.toml", '[ladders]\ndefault = ["openai/gpt-5.6-luna"]\n')
+    ran = place.run("check", "--json")
+    assert ran.status == 2
+    assert ran.json["mistakes"] == []
+    (missing,) = ran.json["missing_keys"]
+    assert missing["place"] == "providers.openai.key"
+    assert "export OPENAI_API_KEY=" in missing["mend"]
+    assert place.run("check", OPENAI_API_KEY="something").status == 0
