@@ -12,9 +12,10 @@ from pathlib import Path
 import msgspec
 
 from benchmarks import recording
-from benchmarks.children import spare_proxies
+from benchmarks.children import ChildError, spare_proxies
 from benchmarks.figures import Figure, as_json, table
 from benchmarks.setting import Setting
+from cascade import CascadeError
 
 NAMES = ("exact_hit", "exact_hit_server", "miss", "stream", "step", "start")
 
@@ -29,17 +30,24 @@ def main(arguments: list[str]) -> int:
     if unknown := [name for name in given.names if name not in NAMES]:
         parser.error(f"{', '.join(unknown)}: choose among {', '.join(NAMES)}, or recording")
     figures: list[Figure] = []
+    failed = False
     for name in given.names or NAMES:
         print(f"{name} …", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(prefix="cascade-benchmark-") as folder:
             rounds = given.rounds or (1 if given.quick else 7)
             setting = Setting(Path(folder), rounds, given.quick, given.profile)
-            figures += importlib.import_module(f"benchmarks.{name}").measure(setting)
+            try:
+                figures += importlib.import_module(f"benchmarks.{name}").measure(setting)
+            except (ChildError, CascadeError, OSError, ValueError) as error:
+                print(f"{name}: {error}", file=sys.stderr)  # the others' figures are not lost
+                failed = True
+    if given.quick:
+        print("A handful of requests each: this shows that all runs, the figures mean nothing.")
     print(table(figures))
     if given.json:
         report = {"python": platform.python_version(), "figures": as_json(figures)}
         given.json.write_bytes(msgspec.json.format(msgspec.json.encode(report)) + b"\n")
-    return 0
+    return 1 if failed else 0
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -25,10 +25,10 @@ def measure(setting: Setting) -> list[Figure]:
             samples = run_turns(
                 setting.rounds,
                 {
-                    "ours-1": lambda: load(_order(ours, 1, setting.count(3000)), ours),
-                    "bare-1": lambda: load(_order(least, 1, setting.count(3000)), least),
-                    "ours-64": lambda: load(_order(ours, 64, setting.count(20_000)), ours),
-                    "bare-64": lambda: load(_order(least, 64, setting.count(20_000)), least),
+                    "ours-1": lambda: load(_order(ours, 1, setting.count(2000)), ours),
+                    "bare-1": lambda: load(_order(least, 1, setting.count(2000)), least),
+                    "ours-64": lambda: load(_order(ours, 64, setting.count(8000)), ours),
+                    "bare-64": lambda: load(_order(least, 64, setting.count(8000)), least),
                 },
             )
         if setting.profile:
@@ -61,5 +61,5 @@ def _figures(samples: dict[str, Sample]) -> list[Figure]:
 def _profile(setting: Setting, config: Path, load: Load) -> None:
     file = setting.folder / "hit_server.profile"
     with serve(setting, config, "hit_server", file) as ours:
-        load(_order(ours, 64, setting.count(20_000)))
+        load(_order(ours, 64, setting.count(8000)))
     show("exact hit, server", file)

@@ -39,7 +39,7 @@ def measure(setting: Setting) -> list[Figure]:
 
 
 async def _library(setting: Setting, config: Path, url: str) -> dict[str, Sample]:
-    count = setting.count(1500)
+    count = setting.count(800)
     target = httpx.URL(url + PATH)
     content = body("small").encode()
     transport = default_transport()
@@ -100,7 +100,7 @@ def _library_figures(samples: dict[str, Sample]) -> list[Figure]:
 
 
 def _server(setting: Setting, config: Path, provider: Child) -> dict[str, Sample]:
-    count = setting.count(3000)
+    count = setting.count(1200)
     with (
         loader() as child,
         serve(setting, config, "miss_server") as ours,

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import atexit
 import sqlite3
+import threading
 import time
 from pathlib import Path
 from typing import Final
 
 from cascade.cache.inspection import Selection, delete, labels
-from cascade.cache.opening import is_busy, is_damage, mark_damaged, open_rows
+from cascade.cache.opening import is_busy, is_damage, mark_damaged, open_rows, unusable
+from cascade.cache.presence import Presence
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
-from cascade.cache.safedisk import Timeout
+from cascade.cache.safedisk import Rows, Timeout
 from cascade.cache.secret import load_secret
 from cascade.cache.writer import Write, Writer
 
@@ -22,6 +24,8 @@ READ_TIMEOUT: Final = 0.05
 
 WRITE_TIMEOUT: Final = 60.0
 """Seconds that a batch of writes may wait for another process."""
+
+_TURN: Final = 0.25  # seconds of one try to write: between two of them, closing is heard
 
 
 class ResponseCache:
@@ -53,12 +57,38 @@ class ResponseCache:
         self._limit = entry_limit
         self._pending: dict[str, Write] = {}
         self._closed = self._marked = self._told = False
-        writing = open_rows(directory, size=size, entry_limit=entry_limit, timeout=WRITE_TIMEOUT)
-        self._reader = open_rows(
-            directory, size=size, entry_limit=entry_limit, timeout=READ_TIMEOUT
-        )
-        self._writer = Writer(writing, self._landed, self._failed)
+        self._reading = threading.Lock()  # one thread at a time on the reader's connection
+        writing, self._reader = self._open(size)
+        self._writer = Writer(writing, WRITE_TIMEOUT, self._landed, self._failed)
         atexit.register(self.close)
+
+    def _open(self, size: int) -> tuple[Rows, Rows]:
+        """Open it for the writer and for the readers."""
+        try:
+            self._presence = Presence(self.directory)
+        except OSError as error:
+            raise unusable(self.directory, error) from error
+        opened: list[Rows] = []
+        try:
+            for timeout in (min(_TURN, WRITE_TIMEOUT), READ_TIMEOUT):
+                alone = self._presence.alone and not opened
+                opened.append(
+                    open_rows(
+                        self.directory,
+                        size=size,
+                        entry_limit=self._limit,
+                        timeout=timeout,
+                        alone=alone,
+                    )
+                )
+        except BaseException:
+            for rows in opened:
+                rows.close()
+            self._presence.leave()
+            raise
+        self._presence.share()
+        writing, reader = opened
+        return writing, reader
 
     @property
     def lost(self) -> int:
@@ -70,17 +100,8 @@ class ResponseCache:
         pending = self._pending.get(key)
         if pending is not None:
             return pending.entry
-        if self._closed:
-            return None
-        disk = self._reader.disk
-        refused = disk.refused
-        try:
-            data = self._reader.get(key)
-        except (sqlite3.Error, Timeout) as error:
-            self._unreadable(error)
-            return None
+        data = self._read(key)
         if data is None:
-            self.damaged += disk.refused - refused
             return None
         try:
             return self._codec.decode(key, data)
@@ -88,11 +109,26 @@ class ResponseCache:
             self.damaged += 1
             return None
 
+    def _read(self, key: str) -> bytes | None:
+        with self._reading:
+            if self._closed:
+                return None
+            refused = self._reader.disk.refused
+            try:
+                data: bytes | None = self._reader.get(key)
+            except (sqlite3.Error, Timeout, ValueError) as error:  # ValueError: it has two rows
+                self._unreadable(error)
+                return None
+            if data is None:
+                self.damaged += self._reader.disk.refused - refused
+            return data
+
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry. It is readable here at once, and on the disk a little later."""
         try:
             data = self._codec.encode(key, entry)
-        except UnicodeEncodeError:  # half a surrogate pair: no bytes can carry it
+        # Half a surrogate pair, or a provider's number beyond 64 bits: no bytes can carry them.
+        except (UnicodeEncodeError, OverflowError):
             self.unfit += 1
             return
         if len(data) > self._limit:
@@ -104,7 +140,11 @@ class ResponseCache:
             self._landed(write)
 
     def evict(self, selection: Selection) -> int:
-        """Remove what is selected, pending writes included; return how many entries went."""
+        """Remove what is selected, pending writes included; return how many entries went.
+
+        Raises:
+            sqlite3.DatabaseError: the database is damaged, or another process keeps it locked.
+        """
         self.flush()
         return delete(self.directory, selection)
 
@@ -114,9 +154,11 @@ class ResponseCache:
 
     def close(self) -> None:
         """Write what is pending, and close. Afterwards nothing is found and nothing is kept."""
-        self._closed = True
         self._writer.close()
-        self._reader.close()
+        with self._reading:
+            self._closed = True
+            self._reader.close()
+        self._presence.leave()
         atexit.unregister(self.close)
 
     def _landed(self, write: Write) -> None:
@@ -149,4 +191,5 @@ def _warn(error: Exception, directory: Path) -> None:
     import structlog
 
     log = structlog.wrap_logger(logging.getLogger("cascade"))
-    log.warning("cache entries are lost", error=str(error), directory=str(directory))
+    why = str(error) or "another process keeps the database locked"
+    log.warning("cache entries are lost", error=why, directory=str(directory))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
-from cascade.cache.safedisk import COUNTERS, DEFAULTS, BytesDisk, Rows
+from cascade.cache.safedisk import COUNTERS, DEFAULTS, Rows
 from cascade.errors import ConfigError
 
 DATABASE: Final = "cache.db"
@@ -21,6 +20,7 @@ _PROBE: Final = (
     "SELECT rowid, key, raw, store_time, expire_time, access_time, access_count, tag, size, mode,"
     " filename, value FROM Cache LIMIT 0"
 )
+_UNIQUE: Final = "SELECT name, \"unique\" FROM pragma_index_list('Cache')"
 
 _SETTINGS: Final[dict[str, Any]] = DEFAULTS | {
     "cull_limit": 10,  # 0 lets it grow to six times its limit
@@ -33,7 +33,9 @@ _SETTINGS: Final[dict[str, Any]] = DEFAULTS | {
 _KNOWN: Final = frozenset(_SETTINGS) | COUNTERS
 
 
-def open_rows(directory: Path, *, size: int, entry_limit: int, timeout: float) -> Rows:
+def open_rows(
+    directory: Path, *, size: int, entry_limit: int, timeout: float, alone: bool = True
+) -> Rows:
     """Open a directory, or set aside what will not open and begin afresh.
 
     It can block for as long as another process holds the database: call it off the event loop.
@@ -43,31 +45,36 @@ def open_rows(directory: Path, *, size: int, entry_limit: int, timeout: float) -
         size: bytes that the whole may take.
         entry_limit: bytes of the largest entry.
         timeout: seconds that reading or writing may wait for another process.
+        alone: nobody else has it open. What others use is never set aside.
 
     Raises:
         ConfigError: the directory cannot be used, or another process keeps the database locked.
     """
     try:
-        _make_private(directory)
-        if (directory / _MARK).exists():
+        if alone and (directory / _MARK).exists():
             set_aside(directory)
-        identity = _identity(directory)
+        _make_private(directory)
         try:
             return _open(directory, size, entry_limit, timeout)
         # TypeError and ValueError: what a tampered settings table can make of diskcache.
         except (sqlite3.DatabaseError, TypeError, ValueError) as error:
-            if is_busy(error) or _identity(directory) not in (identity, None):
-                raise  # in use, or set aside and begun afresh by another process meanwhile
+            if is_busy(error) or not alone:
+                raise
             set_aside(directory)
             _make_private(directory)
             return _open(directory, size, entry_limit, timeout)
     except (OSError, sqlite3.Error, TypeError, ValueError) as error:
-        raise ConfigError(
-            "the cache's directory",
-            str(directory),
-            f"it cannot be used: {error}",
-            "Choose another by $CASCADE_DATA, or end the process that holds it.",
-        ) from error
+        raise unusable(directory, error) from error
+
+
+def unusable(directory: Path, error: Exception) -> ConfigError:
+    """What to tell of a directory that cannot be opened."""
+    return ConfigError(
+        "the cache's directory",
+        str(directory),
+        f"it cannot be used: {error}",
+        "Choose another by $CASCADE_DATA, or end the process that holds it.",
+    )
 
 
 def is_busy(error: Exception) -> bool:
@@ -96,19 +103,32 @@ def set_aside(directory: Path) -> None:
 
 
 def _make_private(directory: Path) -> None:
-    """Make directory and file for their owner only: SQLite gives its log the file's mode."""
+    """Make directory and file for their owner only: SQLite gives its log the file's mode.
+
+    A file that is there is never opened here: to close it again would end all locks that this
+    process holds on it, and the next process to leave would clear the log away under this one.
+
+    Raises:
+        OSError: they cannot be made, or belong to somebody else.
+    """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     directory.chmod(0o700)
-    os.close(os.open(directory / DATABASE, os.O_RDWR | os.O_CREAT, 0o600))
+    with suppress(FileExistsError):
+        (directory / DATABASE).touch(mode=0o600, exist_ok=False)
     (directory / DATABASE).chmod(0o600)
 
 
 def _open(directory: Path, size: int, entry_limit: int, timeout: float) -> Rows:
     _drop_foreign_settings(directory)
     settings = _SETTINGS | {"size_limit": size, "disk_min_file_size": 2 * entry_limit + 1024}
-    rows = Rows(str(directory), timeout=timeout, disk=BytesDisk, **settings)
-    rows._sql(_PROBE).fetchall()
-    rows.close()  # this thread's connection: it is others that will use it
+    rows = Rows(directory, timeout, settings)
+    try:
+        rows._sql(_PROBE).fetchall()
+        if ("Cache_key_raw", 1) not in rows._sql(_UNIQUE).fetchall():
+            raise sqlite3.DatabaseError("a key may have two rows")
+    except BaseException:
+        rows.close()
+        raise
     return rows
 
 
@@ -121,13 +141,6 @@ def _drop_foreign_settings(directory: Path) -> None:
         foreign = [(key,) for key in found - _KNOWN]
         if foreign:
             connection.executemany("DELETE FROM Settings WHERE key IS ?", foreign)
-
-
-def _identity(directory: Path) -> int | None:
-    try:
-        return (directory / DATABASE).stat().st_ino
-    except OSError:
-        return None
 
 
 def _code(error: Exception) -> int:

@@ -8,7 +8,10 @@ through this one: to move to its maintained fork is to change one line.
 
 from __future__ import annotations
 
+import os
 import sqlite3
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import diskcache
@@ -18,9 +21,15 @@ Timeout = diskcache.Timeout
 DEFAULTS: Final[dict[str, Any]] = dict(diskcache.DEFAULT_SETTINGS)
 COUNTERS: Final = frozenset(diskcache.core.METADATA)
 
+_ROUNDS: Final = 100  # of ten rows: a write must not take for ever where a limit was lowered
+
 
 def decode_leniently(text: bytes) -> str:
-    """Decode a database's text, whatever it is."""
+    """Decode a database's text, whatever it is.
+
+    Text that is no UTF-8 was put there by others. As an error it would stop every statement that
+    meets its row on the way to another one.
+    """
     return text.decode("utf-8", "backslashreplace")
 
 
@@ -84,15 +93,63 @@ class BytesDisk(diskcache.Disk):  # type: ignore[misc]  # diskcache has no types
 
 
 class Rows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
-    """The table of rows, with one connection per thread."""
+    """The table of rows, over one connection: it serves one thread at a time, and any.
 
-    def connect(self) -> None:
-        """Connect this thread, so that it writes whatever the rows hold.
+    diskcache keeps a connection per thread. No other thread can close it, and it begins by reading
+    pragmas from the table, which it then tries to set for as long as a minute.
 
-        Text that is no UTF-8 was put there by others. As an error it would stop every write that
-        meets its row on the way to another one; a reader may well stumble over it.
-        """
-        self._con.text_factory = decode_leniently
+    Args:
+        directory: where the database lies.
+        timeout: seconds that a statement may wait for another process.
+        settings: diskcache's settings, all of them: what the table says of them is replaced.
+    """
+
+    _connection: sqlite3.Connection | None = None
+    _inherited: sqlite3.Connection | None = None  # kept: a forked process must not even close it
+    _process = 0
+
+    def __init__(self, directory: Path, timeout: float, settings: Mapping[str, Any]) -> None:
+        self._pragmas = [
+            f"PRAGMA {name} = {settings[f'sqlite_{name}']}"
+            for name in ("cache_size", "journal_size_limit", "mmap_size", "synchronous")
+        ]
+        try:
+            super().__init__(str(directory), timeout=timeout, disk=BytesDisk, **settings)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def _con(self) -> sqlite3.Connection:
+        """The connection, opened where it is closed, and anew in a forked process."""
+        if self._process != os.getpid():
+            self._process = os.getpid()
+            self._inherited, self._connection = self._connection, None
+        if self._connection is None:
+            self._connection = self._connect()
+        return self._connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            Path(self._directory, diskcache.core.DBNAME),
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            for pragma in self._pragmas:
+                connection.execute(pragma)
+        except BaseException:
+            connection.close()
+            raise
+        connection.text_factory = decode_leniently
+        return connection
+
+    def close(self) -> None:
+        """Close the connection. The next statement would open another one."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
     def volume(self) -> int:
         """Bytes in use: pages without the free ones.
@@ -103,3 +160,14 @@ class Rows(diskcache.Cache):  # type: ignore[misc]  # diskcache has no types
         ((pages,),) = self._sql("PRAGMA page_count").fetchall()
         ((free,),) = self._sql("PRAGMA freelist_count").fetchall()
         return int((pages - free) * self._page_size)
+
+    def _cull(self, now: float, sql: Any, cleanup: Any, limit: int | None = None) -> None:
+        """Remove expired rows, then the earliest stored ones until the rest fits.
+
+        diskcache removes ten rows for each one it writes: ten short answers make no room for a
+        long one, and the file grew to five times its limit.
+        """
+        for _ in range(_ROUNDS):
+            super()._cull(now, sql, cleanup, limit)
+            if self.volume() < self.size_limit:
+                return

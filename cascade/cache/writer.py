@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 
+from cascade.cache.opening import is_busy
 from cascade.cache.rules.entry import Entry
-from cascade.cache.safedisk import Rows
+from cascade.cache.safedisk import Rows, Timeout
 
 BATCH: Final = 256
 BATCH_BYTES: Final = 4_000_000
@@ -22,6 +26,9 @@ QUEUE_BYTES: Final = 64_000_000
 
 LINGER: Final = 0.02
 """Seconds that a first entry waits for company: alone it costs three times as much to write."""
+
+CLOSING: Final = 5.0
+"""Seconds that closing waits for another process which holds the database."""
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -39,6 +46,7 @@ class Writer:
 
     Args:
         rows: where it writes.
+        patience: seconds that a batch waits for another process.
         landed: hears of every entry that is on the disk, or lost. Called on the thread.
         failed: hears why a batch was lost. Called on the thread.
     """
@@ -46,16 +54,19 @@ class Writer:
     def __init__(
         self,
         rows: Rows,
+        patience: float,
         landed: Callable[[Write], None],
         failed: Callable[[Exception], None],
     ) -> None:
         self.lost = 0
-        self._rows, self._landed, self._failed = rows, landed, failed
+        self._rows, self._patience = rows, patience
+        self._landed, self._failed = landed, failed
         self._queue: deque[Write] = deque()
         self._bytes = 0
         self._taken_in = self._done = 0
         self._hurries = 0  # how many are waiting for a flush
         self._closed = False
+        self._end = math.inf  # when to wait for another process no longer
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="cascade-cache", daemon=True)
         self._thread.start()
@@ -84,9 +95,10 @@ class Writer:
             self._hurries -= 1
 
     def close(self) -> None:
-        """Write what is queued, and end the thread."""
+        """Write what is queued, and end the thread. It can be repeated."""
         with self._changed:
             self._closed = True
+            self._end = min(self._end, time.monotonic() + CLOSING)
             self._changed.notify_all()
         self._thread.join()
 
@@ -116,13 +128,27 @@ class Writer:
 
     def _write(self, batch: list[Write]) -> None:
         try:
-            self._rows.connect()
-            with self._rows.transact():
-                for write in batch:
-                    self._rows.set(write.key, write.data, expire=write.lives, tag=write.labels)
-        # Whatever it is, an ended thread would lose all that comes after it as well.
-        except Exception as error:  # noqa: BLE001
-            self.lost += len(batch)
-            self._failed(error)
+            self._store(batch)
+        except Exception as error:  # noqa: BLE001 - an ended thread would lose all later ones too
+            with self._changed:
+                self.lost += len(batch)
+            with suppress(Exception):  # a log that fails must not end it either
+                self._failed(error)
         for write in batch:
             self._landed(write)
+
+    def _store(self, batch: list[Write]) -> None:
+        """Write a batch, in as many tries as its patience allows."""
+        end = time.monotonic() + self._patience
+        while True:
+            try:
+                with self._rows.transact():
+                    for write in batch:
+                        self._rows.set(write.key, write.data, expire=write.lives, tag=write.labels)
+                return
+            except Timeout as error:  # diskcache says so of all that keeps it from beginning
+                cause = error.__context__
+                if isinstance(cause, Exception) and not is_busy(cause):
+                    raise cause from None
+                if time.monotonic() >= min(end, self._end):
+                    raise

@@ -135,6 +135,8 @@ class AsyncCascade:
         Raises:
             Closed: it was closed before.
         """
+        if self._engine is not None and not self._closed:
+            return self._engine
         self._opening = self._opening or asyncio.Lock()
         async with self._opening:
             if self._closed:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import FIRST_COMPLETED
 from collections import deque
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterable,
-    AsyncIterator,
-    Awaitable,
-    Callable,
-    Iterable,
-)
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from typing import TypeVar
 
 from cascade.errors import CascadeError
@@ -33,23 +28,51 @@ async def ordered(
     """
     if concurrency < 1:
         raise ValueError(f"concurrency = {concurrency}: give at least 1")
-    source = _iterate(items)
     running: deque[asyncio.Task[R]] = deque()
 
     async def run(item: T) -> R:
         return await work(item)
 
     try:
-        async for item in source:
-            running.append(asyncio.create_task(run(item)))
-            if len(running) >= concurrency:
-                yield await _result(running.popleft(), return_errors)
+        async with aclosing(_arrivals(items, running, concurrency)) as arrivals:
+            async for item in arrivals:
+                if item is not None:
+                    running.append(asyncio.create_task(run(item[0])))
+                if running and (len(running) >= concurrency or running[0].done()):
+                    yield await _result(running.popleft(), return_errors)
         while running:
             yield await _result(running.popleft(), return_errors)
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+async def _arrivals(
+    items: Iterable[T] | AsyncIterable[T], running: deque[asyncio.Task[R]], concurrency: int
+) -> AsyncGenerator[tuple[T] | None, None]:
+    """The items as they come; None when the first result is there before the next item is."""
+    if not isinstance(items, AsyncIterable):
+        for item in items:
+            yield (item,)
+        return
+    source = aiter(items)
+    coming = asyncio.ensure_future(anext(source))
+    try:
+        while True:
+            await asyncio.wait({coming, *list(running)[:1]}, return_when=FIRST_COMPLETED)
+            if not coming.done():
+                yield None
+                continue
+            try:
+                arrived = coming.result()
+            except StopAsyncIteration:
+                return
+            yield (arrived,)
+            coming = asyncio.ensure_future(anext(source))
+    finally:
+        coming.cancel()
+        await asyncio.gather(coming, return_exceptions=True)
 
 
 async def _result(task: asyncio.Task[R], return_errors: bool) -> R | CascadeError:
@@ -62,12 +85,3 @@ async def _result(task: asyncio.Task[R], return_errors: bool) -> R | CascadeErro
         if return_errors:
             return error
         raise
-
-
-async def _iterate(items: Iterable[T] | AsyncIterable[T]) -> AsyncIterator[T]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 from cascade.client.aio import AsyncCascade, AsyncStream
 from cascade.client.asking import Options, Prompt, to_request
 from cascade.errors import CascadeError, Closed
-from cascade.types import Answer, Delta, Tables
+from cascade.types import Answer, Delta, Request, Tables
 
 if TYPE_CHECKING:
+    from cascade.engine.engine import Engine
     from cascade.engine.totals import Totals
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class Cascade:
         """As ``AsyncCascade.complete``."""
         engine = self._ai._engine or self._run(self._ai.open())
         request = to_request(prompt, options)
-        return engine.recall(request) or self._run(engine.answer(request))
+        return engine.recall(request) or self._run(_answer(engine, request))
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream:
         """As ``AsyncCascade.stream``, without ``async``."""
@@ -119,7 +120,7 @@ class Cascade:
             future.cancel()
             raise
 
-    def _drain(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+    def _drain(self, items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         """Hand an async generator's items to this thread, one by one; leaving early closes it."""
         turn = asyncio.Lock()  # an interrupted read must end before the generator can be closed
         try:
@@ -155,8 +156,9 @@ class Stream:
 
     def deltas(self) -> Iterator[Delta]:
         """Read everything as it comes."""
-        for batch in self._ai._drain(self._stream.batches()):
-            yield from batch
+        with closing(self._ai._drain(self._stream.batches())) as batches:
+            for batch in batches:
+                yield from batch
 
     def __iter__(self) -> Iterator[str]:
         for delta in self.deltas():
@@ -182,6 +184,11 @@ class Stream:
 
 class _ExhaustedError(Exception):
     """``StopAsyncIteration`` cannot cross a future."""
+
+
+async def _answer(engine: Engine, request: Request) -> Answer:
+    """Look again before calling: on the way here another thread's answer may have been stored."""
+    return engine.recall(request) or await engine.answer(request)
 
 
 async def _next(items: AsyncGenerator[T, None], turn: asyncio.Lock) -> T:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 
 import msgspec
 
 from cascade import money
 from cascade.checks import structure
 from cascade.checks.logprobs import evidence as read_evidence
-from cascade.engine.estimate import estimate
+from cascade.engine.estimate import count_whole, estimate_cut_off
 from cascade.engine.showing import shown
 from cascade.policy.model import Answered, Call, Candidate, Failed
 from cascade.providers.endpoint import Caller, Progress, Unsent
@@ -64,10 +63,10 @@ async def run_attempt(
             stream=stream,
         )
     except CallFailure as failure:
-        return await record.failed(failure)
+        return record.failed(failure)
     except asyncio.CancelledError:
         # The machine's own Cancel, or the engine's closing: either way the bill is recorded.
-        return await record.cancelled()
+        return record.cancelled()
     return await record.answered(response)
 
 
@@ -96,7 +95,7 @@ class _Record:
         evidence = read_evidence(response)
         usage, estimated = response.usage, False
         if usage is None:
-            usage, estimated = await self._estimate(response, unseen_s=0.0), True
+            usage, estimated = await self._count(response), True
         cost = self._cost(usage)
         candidate = Candidate(
             ref=self.call.call,
@@ -118,9 +117,9 @@ class _Record:
         event = Answered(self.call.call, candidate, cost or 0)
         return Landing(event, attempt, shown(response, self.request))
 
-    async def failed(self, failure: CallFailure) -> Landing:
+    def failed(self, failure: CallFailure) -> Landing:
         billable = failure.kind in _SILENT and not isinstance(failure, Unsent)
-        usage = await self._partial_usage() if billable else None
+        usage = self._partial_usage() if billable else None
         cost = self._cost(usage) if billable else 0
         attempt = self._attempt(
             "failed",
@@ -134,8 +133,8 @@ class _Record:
         event = Failed(self.call.call, failure.kind, cost or 0, failure.retry_after)
         return Landing(event, attempt)
 
-    async def cancelled(self) -> Landing:
-        usage = await self._partial_usage() if self.progress.sent else None
+    def cancelled(self) -> Landing:
+        usage = self._partial_usage() if self.progress.sent else None
         cost = self._cost(usage) if self.progress.sent else 0
         attempt = self._attempt(
             "cancelled",
@@ -146,18 +145,21 @@ class _Record:
         )
         return Landing(Failed(self.call.call, Kind.BROKEN, cost or 0), attempt)
 
-    async def _partial_usage(self) -> Usage:
+    def _partial_usage(self) -> Usage:
         partial = self.progress.partial()
         if partial is not None and partial.usage is not None:
             return partial.usage
-        now = asyncio.get_running_loop().time()
-        return await self._estimate(partial, now - (self.progress.last_at or self.started))
+        return estimate_cut_off(
+            self.request,
+            partial,
+            unseen_s=self._now() - (self.progress.last_at or self.started),
+            limit=self.call.limit or self.request.max_tokens,
+        )
 
-    async def _estimate(self, response: Response | None, unseen_s: float) -> Usage:
+    async def _count(self, response: Response) -> Usage:
         """Counting is CPU work, and the first time loads the vocabulary: off the loop."""
-        limit = self.call.limit or self.request.max_tokens
-        work = partial(estimate, self.request, response, unseen_s=unseen_s, limit=limit)
-        counting = asyncio.get_running_loop().run_in_executor(None, work)
+        loop = asyncio.get_running_loop()
+        counting = loop.run_in_executor(None, count_whole, self.request, response)
         while True:
             try:
                 return await asyncio.shield(counting)
@@ -165,6 +167,9 @@ class _Record:
                 if counting.cancelled():
                     raise
                 # Whoever stops the call now still owes for it: the bill is finished first.
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     def _cost(self, usage: Usage | None) -> int | None:
         price = self.caller.endpoint.price
@@ -197,6 +202,6 @@ class _Record:
             cost=cost,
             estimated=estimated,
             overrun=bool(self.call.hold) and (cost or 0) > self.call.hold,
-            latency_s=asyncio.get_running_loop().time() - self.started,
+            latency_s=self._now() - self.started,
             first_token_s=None if first is None else first - self.started,
         )

@@ -71,6 +71,7 @@ class Run:
         self._landings: dict[int, Landing] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._finish: Finish | None = None
+        self._defect: BaseException | None = None
         self.done: asyncio.Future[Ended] = self._loop.create_future()
         self.on_end: Callable[[Ended | None], None] | None = None
 
@@ -81,12 +82,16 @@ class Run:
     def leave(self) -> None:
         """Nobody wants the answer any more: stop what is under way, and record its bill."""
         self._delivery.detach()
-        self._outlet = None
+        if self._outlet is not None:
+            self._outlet.end()  # at a shutdown somebody may still be reading
+            self._outlet = None
         self._tell(Left())
 
     # --- events in, actions out ---
 
     def _tell(self, event: Event) -> None:
+        if self._defect is not None:
+            return
         try:
             self._state, actions = step(
                 self.plan, self._rule, self._state, event, self._loop.time()
@@ -147,6 +152,7 @@ class Run:
             landing = task.result()
         self._landings[call.call] = landing
         self._tell(landing.event)
+        self._fall()
 
     def _never_sent(self, call: Call) -> Landing:
         """A call that was cancelled before its task took its first step costs nothing."""
@@ -182,16 +188,22 @@ class Run:
 
     def _break_down(self, error: BaseException) -> None:
         """Something that cannot happen did: stop everything, and let the caller see it."""
+        self._defect = self._defect or error
         if self._timer is not None:
             self._timer.cancel()
         for task in self._tasks.values():
             task.cancel()
         if self._outlet is not None:
             self._outlet.end()
-        if not self.done.done():
-            if self.on_end is not None:
-                self.on_end(None)
-            self.done.set_exception(error)
+        self._fall()
+
+    def _fall(self) -> None:
+        """After a defect, and once no call is under way: the end."""
+        if self._defect is None or self._tasks or self.done.done():
+            return
+        if self.on_end is not None:
+            self.on_end(None)
+        self.done.set_exception(self._defect)
 
     # --- the end ---
 

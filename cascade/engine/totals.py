@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 
 from cascade import money
@@ -22,6 +23,7 @@ class Totals:
         self.unpriced = 0
         self.spent = 0
         self.saved = 0
+        self._counting = threading.Lock()  # hits are handed out on any thread
 
     def settle(self, ended: Ended) -> None:
         """A run has ended: its calls and their bills, wanted or not."""
@@ -36,9 +38,10 @@ class Totals:
 
     def count(self, answer: Answer) -> None:
         """An answer was handed out."""
-        self.by_rung[answer.rung] += 1
-        self.by_cache[answer.cache] += 1
-        self.saved += answer.saved or 0
+        with self._counting:
+            self.by_rung[answer.rung] += 1
+            self.by_cache[answer.cache] += 1
+            self.saved += answer.saved or 0
 
     @property
     def spent_usd(self) -> float:

@@ -58,6 +58,8 @@ def make_plan(
     delivery = _delivery(request, decide, stream)
     rungs, start = _rungs(request, ladder, level)
     open_rungs = _open(request, rungs, size)
+    if cap is not None:
+        _demand_prices(request, open_rungs)
     options: list[Option] = []
     indexes: list[int] = []
     for index in open_rungs:
@@ -69,7 +71,7 @@ def make_plan(
             options.append(_option(rung, offers, ceiling, bar))
             indexes.append(index)
     if not options:
-        raise _no_price(request, rungs)
+        raise _no_image_bound(request, rungs)
     reference = len(options) - 1 if indexes[-1] == max(open_rungs) else None
     return Plan(
         options=tuple(
@@ -233,18 +235,25 @@ def _delivery(
     return (request.delivery or decide.delivery) if stream else "whole"
 
 
-def _no_price(request: Request, rungs: tuple[Rung, ...]) -> RequestError:
+def _demand_prices(request: Request, open_rungs: dict[int, tuple[Endpoint, ...]]) -> None:
+    """A cap over a rung whose price is unknown is no cap; leaving the rung out in silence would
+    change who may answer."""
+    for endpoints in open_rungs.values():
+        if all(endpoint.price is None for endpoint in endpoints):
+            models = " and ".join(endpoint.name for endpoint in endpoints)
+            raise RequestError(
+                "max_cost",
+                request.max_cost,
+                f"the price of {models} is unknown",
+                f'Set price (or "free") under [models."{endpoints[0].name}"], or set no cap.',
+            )
+
+
+def _no_image_bound(request: Request, rungs: tuple[Rung, ...]) -> RequestError:
     models = ", ".join(endpoint.name for rung in rungs for endpoint in rung.endpoints)
-    if request.images:
-        return RequestError(
-            "max_cost",
-            request.max_cost,
-            f"nobody knows what an image costs at {models}",
-            'Set image_tokens under [models."…"] or leave the cap out.',
-        )
     return RequestError(
         "max_cost",
         request.max_cost,
-        f"the price of {models} is unknown",
-        'Set price under [models."…"] (or "free") or leave the cap out.',
+        f"nobody knows what an image costs at {models}",
+        'Set image_tokens under [models."…"] or leave the cap out.',
     )

@@ -12,12 +12,9 @@ from msgspec.structs import replace
 
 from cascade.types import CacheUse, Request
 
-_CACHE_CONTROL = b"cache-control"
-_READ_TIMEOUT = b"x-stainless-read-timeout"
-_READ = frozenset((_CACHE_CONTROL, _READ_TIMEOUT))
-
 _MARGIN = 0.05
 _LARGEST_MARGIN = 0.5  # seconds
+_LARGEST_AGE = 2.0**31  # seconds; what is longer means this (RFC 9111)
 
 
 def tightened(request: Request, headers: Iterable[tuple[bytes, bytes]], deadline: float) -> Request:
@@ -27,9 +24,10 @@ def tightened(request: Request, headers: Iterable[tuple[bytes, bytes]], deadline
     one in seconds, which holds where the request names none.
     """
     for name, value in headers:
-        if name in _READ:
-            read = _cached if name == _CACHE_CONTROL else _timed
-            request = read(request, value.decode("latin-1"), deadline)
+        if name == b"cache-control":
+            request = _cached(request, value.decode("latin-1"))
+        elif name == b"x-stainless-read-timeout":
+            request = _timed(request, value.decode("latin-1"), deadline)
     return request
 
 
@@ -45,7 +43,7 @@ def _timed(request: Request, value: str, deadline: float) -> Request:
     return replace(request, deadline=patience) if 0 < patience < allowed else request
 
 
-def _cached(request: Request, value: str, _: float) -> Request:
+def _cached(request: Request, value: str) -> Request:
     only, max_age = request.cache == "only", request.max_age
     use: CacheUse = "use" if only else request.cache
     for directive in value.lower().split(","):
@@ -72,4 +70,4 @@ def _cached(request: Request, value: str, _: float) -> Request:
 def _seconds(argument: str) -> float:
     """An age that cannot be read is no age at all: nothing stored is fresh enough (RFC 9111)."""
     digits = argument.strip().strip('"')
-    return float(digits) if digits.isascii() and digits.isdecimal() else 0.0
+    return min(float(digits), _LARGEST_AGE) if digits.isascii() and digits.isdecimal() else 0.0

@@ -17,7 +17,7 @@ from cascade.policy.model import (
 from cascade.testing.account import Account
 from cascade.testing.breach import LawBroken, require
 from cascade.testing.world import Moment, Walk
-from cascade.types import Basis
+from cascade.types import Basis, Outcome
 
 
 def nothing_refuted_leaves(walk: Walk) -> None:
@@ -53,9 +53,9 @@ def commits_are_final(walk: Walk) -> None:
                 if isinstance(action, Finish):
                     _check_end(moment, action, committed.call)
             account.perform(action)
-        if committed is None and walk.finish in moment.actions:
-            finish = walk.finish
-            require(finish is None or finish.outcome != "broken", "6: broken without a commit")
+        if committed is None:
+            ends = [action.outcome for action in moment.actions if isinstance(action, Finish)]
+            require("broken" not in ends, "6: broken without a commit")
 
 
 def _check_commit(plan: Plan, moment: Moment, commit: Commit, account: Account) -> Call:
@@ -72,11 +72,10 @@ def _check_commit(plan: Plan, moment: Moment, commit: Commit, account: Account) 
 
 def _check_end(moment: Moment, finish: Finish, committed: int) -> None:
     event = moment.event
-    clean = isinstance(event, Answered) and event.candidate.usable
-    if isinstance(event, Left):
-        expected, ref = "cancelled", None
-    else:
-        expected, ref = ("accepted", committed) if clean else ("broken", None)
+    expected: Outcome = "cancelled" if isinstance(event, Left) else "broken"
+    if isinstance(event, Answered) and event.candidate.usable:
+        expected = "accepted"
+    ref = committed if expected == "accepted" else None
     require(finish.outcome == expected, f"6: a committed stream ended {finish.outcome}")
     require(finish.ref == ref, "6: another answer than the committed one")
 

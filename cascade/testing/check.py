@@ -5,7 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from cascade.policy.model import Accept, Candidate, Choice, Rule, View
-from cascade.testing.laws import check_walk, require
+from cascade.testing.breach import require
+from cascade.testing.laws import check_walk
 from cascade.testing.world import walk
 
 _WORST = {
@@ -48,7 +49,7 @@ def check_rule(rule: Rule, *, walks: int = 500) -> None:
         world = data.draw(worlds(plan), label="world")
         watched = Watched(rule)
         played = walk(plan, watched, world)
-        require(not watched.findings, "; ".join(watched.findings[:1]))
+        require(not watched.findings, "".join(watched.findings[:1]))
         check_walk(played, rule)
 
     keeps_the_laws()
@@ -63,19 +64,23 @@ class Watched:
 
     def __call__(self, view: View, moves: tuple[Choice, ...]) -> Choice | None:
         """Ask the rule, note what is wrong with its choice, and pass it on."""
-        try:
-            choice = self._rule(view, moves)
-            again = self._rule(view, moves)
-        except Exception as error:  # noqa: BLE001 - whatever a user's rule raises is the finding
-            self.findings.append(f"the rule raised {error!r}")
+        choice = self._ask(view, moves)
+        if self.findings:
             return None
-        if choice not in moves:
+        if choice is None or choice not in moves:
             self.findings.append(f"the rule chose {choice!r}, which is not among {moves!r}")
-        elif again != choice:
+        elif (again := self._ask(view, moves)) != choice:
             self.findings.append(f"9: asked twice, it chose {choice!r}, then {again!r}")
         elif isinstance(choice, Accept):
             self._compare_with_worse(view, moves, choice)
         return choice
+
+    def _ask(self, view: View, moves: tuple[Choice, ...]) -> Choice | None:
+        try:
+            return self._rule(view, moves)
+        except Exception as error:  # noqa: BLE001 - whatever a user's rule raises is the finding
+            self.findings.append(f"the rule raised {error!r}")
+            return None
 
     def _compare_with_worse(self, view: View, moves: tuple[Choice, ...], choice: Accept) -> None:
         """Law 10 for rules: nothing may count for more than the worst that could stand there."""
@@ -86,7 +91,7 @@ class Watched:
         for worse in _with_the_worst_in_place_of_nothing(answer):
             answers = tuple(worse if a.ref == answer.ref else a for a in view.answers)
             other = replace(view, state=replace(view.state, answers=answers))
-            if self._rule(other, moves) != choice:
+            if self._ask(other, moves) != choice:
                 self.findings.append(
                     "10: the rule takes absent evidence for good evidence: it accepts"
                     f" {answer!r}, but not {worse!r}"

@@ -45,7 +45,7 @@ _CLOCKS = (
     Clocks(connect=None, first_token=1.0, idle=1.0, total=1.0),
     Clocks(connect=None, first_token=None, idle=1.0, total=0.3),
 )
-_KINDS = (None,) * 20 + (*Kind, *(Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4)
+_KINDS = (None,) * 22 + (*Kind, Kind.CALLER, *(Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4)
 _SECONDS = (1.0, 0.05, 0.3, 1.0, 2.0, 4.0, 9.0)
 _ORDERS = tuple(tuple(permutations(range(size))) for size in range(5))
 _LENGTHS = (3, 2, 4, 1)
@@ -151,5 +151,5 @@ def reaction(roll: Dice) -> Reaction:
         confidence=roll.pick(NEAR_CONFIDENCE),
         bill=roll.pick((0.5, 0.0, 1.0, 1.0, 1.001, 3.0)),
         retry_after=roll.pick((None, None, 0.0, 1.0, 2.0, 2.1, 60.0)),
-        refused=roll.happens(12),
+        refused=roll.happens(9),
     )

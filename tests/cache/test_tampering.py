@@ -12,8 +12,8 @@ import pytest
 
 from cascade.cache.disk import ResponseCache
 from cascade.cache.inspection import Selection, find, listing, verify
+from cascade.cache.opening import open_rows
 from cascade.cache.rules.entry import Codec
-from cascade.cache.safedisk import BytesDisk, Rows
 from tests.cache.entries import SECRET, entry_of, execute, key_of, opened
 
 CODEC = Codec(SECRET)
@@ -190,7 +190,7 @@ def test_rows_refused_are_found_by_no_other_door_of_diskcache(filled: Path, sign
     bomb = pickle.dumps(Bomb(sign))
     execute(filled, "UPDATE Cache SET raw = 0, key = rowid || ?, mode = 4, value = ?", "k", bomb)
     execute(filled, "UPDATE Cache SET key = ? WHERE rowid = 1", bomb)
-    rows = Rows(str(filled), disk=BytesDisk)
+    rows = open_rows(filled, size=10**6, entry_limit=10**6, timeout=1)
     for door in (
         lambda: list(rows),
         lambda: list(reversed(rows)),

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class Ran(msgspec.Struct):
         """Its standard output, which must be one JSON object on one line."""
         assert self.out.count("\n") == 1, self.out
         return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+"""Runs a command and tells what it did."""
 
 
 class Place:

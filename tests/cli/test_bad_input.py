@@ -1,44 +1,12 @@
-"""Bad input: each message says what, where and how to mend it; no command shows a traceback.
-
-These commands run in this process, which spares a start each; the other files run real ones.
-"""
+"""Bad input: each message says what, where and how to mend it; no command shows a traceback."""
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from collections.abc import Callable
-
 import pytest
 
-from cascade.cli import main
-from tests.cli.commands import CAPITAL, Place, Provider, Ran
-
-Run = Callable[..., Ran]
+from tests.cli.commands import CAPITAL, Place, Provider, Run
 
 LADDER = '[ladders]\ndefault = ["x/cheap", "x/strong"]\n'
-
-
-@pytest.fixture
-def run(place: Place, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Run a command here, in a place of its own and its empty environment."""
-    monkeypatch.chdir(place.path)
-    for name in os.environ:
-        if name.startswith("CASCADE_") or name.endswith(("_KEY", "_TOKEN", "_URL")):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("CASCADE_DATA", place.env["CASCADE_DATA"])
-
-    def here(*arguments: str, stdin: bytes = b"") -> Ran:
-        monkeypatch.setattr(sys, "argv", ["cascade", *arguments])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capfd.readouterr()
-        assert isinstance(ended.value.code, int)
-        return Ran(ended.value.code, out, err)
-
-    return here
 
 
 @pytest.mark.parametrize(
@@ -116,7 +84,12 @@ def test_a_prompt_beyond_every_context_window_names_the_windows(
 
 def test_a_provider_that_is_down_is_named_with_every_attempt(place: Place, run: Run) -> None:
     place.configure("http://127.0.0.1:9")  # the discard port: nobody listens
-    ran = run("ask", CAPITAL, "--deadline", "20")
+    text = (place.path / "config.toml").read_text()
+    once = "".join(
+        f'[rungs."x/{name}"]\nendpoints = ["x/{name}"]\ncalls = 1\n' for name in ("cheap", "strong")
+    )
+    place.write("config.toml", text + once)
+    ran = run("ask", CAPITAL)
     assert (ran.status, ran.out) == (1, "")
     for part in ("x/cheap", "x/strong", "unavailable", "no connection"):
         assert part in ran.err

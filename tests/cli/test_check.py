@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from tests.cli.commands import Place
+from tests.cli.commands import Place, Run
 
 
 def test_it_shows_prices_capabilities_bars_and_that_nothing_is_calibrated(
-    configured: Place,
+    configured: Place, run: Run
 ) -> None:
-    out = configured.run("check").out
+    out = run("check").out
     for part in (
         "No mistakes.",
         "x/cheap",
@@ -19,7 +19,7 @@ def test_it_shows_prices_capabilities_bars_and_that_nothing_is_calibrated(
         "Not calibrated. Preset balanced",
     ):
         assert part in out
-    told = configured.run("check", "--json").json
+    told = run("check", "--json").json
     assert told["ok"]
     assert not told["calibrated"]
     assert told["models"][0]["price"]["output"] == 0.4
@@ -34,8 +34,10 @@ def test_it_shows_prices_capabilities_bars_and_that_nothing_is_calibrated(
     assert ladder["bars"]["moderate"] == {"x/cheap": "mean_logprob >= -0.1", "x/strong": None}
 
 
-def test_live_asks_each_endpoint_and_tells_which_does_not_answer(configured: Place) -> None:
-    ran = configured.run("check", "--live", "--json")
+def test_live_asks_each_endpoint_and_tells_which_does_not_answer(
+    configured: Place, run: Run
+) -> None:
+    ran = run("check", "--live", "--json")
     assert ran.status == 1
     cheap, strong = ran.json["live"]
     assert (cheap["ok"], cheap["cost_usd"]) == (True, 1.4e-06)
@@ -45,7 +47,7 @@ def test_live_asks_each_endpoint_and_tells_which_does_not_answer(configured: Pla
     assert not ran.json["ok"]
 
 
-def test_all_mistakes_are_told_at_once(place: Place) -> None:
+def test_all_mistakes_are_told_at_once(place: Place, run: Run) -> None:
     place.write(
         "config.toml",
         """
@@ -58,7 +60,7 @@ max_cost = "cheap"
 sise = "1 GB"
 """,
     )
-    ran = place.run("check", "--json")
+    ran = run("check", "--json")
     assert ran.status == 2
     assert [error["place"] for error in ran.json["mistakes"]] == [
         "decide.preset",
@@ -70,12 +72,12 @@ sise = "1 GB"
     assert "3 mistakes" in ran.err
 
 
-def test_a_missing_key_is_a_mistake_that_names_its_variable(place: Place) -> None:
+def test_a_missing_key_is_a_mistake_that_names_its_variable(place: Place, run: Run) -> None:
     place.write("config.toml", '[ladders]\ndefault = ["openai/gpt-5.6-luna"]\n')
-    ran = place.run("check", "--json")
+    ran = run("check", "--json")
     assert ran.status == 2
     assert ran.json["mistakes"] == []
     (missing,) = ran.json["missing_keys"]
     assert missing["place"] == "providers.openai.key"
     assert "export OPENAI_API_KEY=" in missing["mend"]
-    assert place.run("check", OPENAI_API_KEY="something").status == 0
+    assert run("check", OPENAI_API_KEY="something").status == 0

@@ -6,13 +6,13 @@ import pytest
 
 from cascade.cli.starting import LADDERS
 from cascade.config.read import from_names, load
-from tests.cli.commands import Place
+from tests.cli.commands import Place, Run
 
 SECRET = "sk-not-to-be-seen"
 
 
-def test_without_a_key_it_says_what_to_do_and_writes_nothing(place: Place) -> None:
-    ran = place.run("init")
+def test_without_a_key_it_says_what_to_do_and_writes_nothing(place: Place, run: Run) -> None:
+    ran = run("init")
     assert (ran.status, ran.out) == (2, "")
     assert "$OPENAI_API_KEY" in ran.err
     assert "export OPENAI_API_KEY=" in ran.err
@@ -20,8 +20,10 @@ def test_without_a_key_it_says_what_to_do_and_writes_nothing(place: Place) -> No
     assert not list(place.path.iterdir())
 
 
-def test_it_writes_a_configuration_that_loads_and_says_what_requests_cost(place: Place) -> None:
-    ran = place.run("init", "--json", OPENAI_API_KEY=SECRET, MISTRAL_API_KEY=SECRET)
+def test_it_writes_a_configuration_that_loads_and_says_what_requests_cost(
+    place: Place, run: Run
+) -> None:
+    ran = run("init", "--json", OPENAI_API_KEY=SECRET, MISTRAL_API_KEY=SECRET)
     told = ran.json
     assert ran.status == 0
     assert told["config"] == "config.toml"
@@ -39,14 +41,14 @@ def test_it_writes_a_configuration_that_loads_and_says_what_requests_cost(place:
     assert SECRET not in written.read_text() + ran.out + ran.err
 
 
-def test_it_never_writes_over_a_file(place: Place) -> None:
+def test_it_never_writes_over_a_file(place: Place, run: Run) -> None:
     written = place.write("config.toml", "mine")
-    ran = place.run("init", OPENAI_API_KEY=SECRET)
+    ran = run("init", OPENAI_API_KEY=SECRET)
     assert ran.status == 2
     assert "config.toml: it is there already" in ran.err
     assert "--config FILE" in ran.err
     assert written.read_text() == "mine"
-    assert place.run("init", "--config", "other.toml", OPENAI_API_KEY=SECRET).status == 0
+    assert run("init", "--config", "other.toml", OPENAI_API_KEY=SECRET).status == 0
     assert (place.path / "other.toml").exists()
 
 

@@ -94,7 +94,9 @@ class Exchange:
         """End the body as HTTP wants it."""
         self._transport.write(b"0\r\n\r\n")
 
-    def whole(self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> None:
+    def whole(
+        self, body: bytes, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Send a whole answer."""
         self.head(status, headers, len(body))
         self.send(body)
@@ -129,7 +131,9 @@ def says(
         await asyncio.sleep(before)
         if not exchange.received.streamed:
             await asyncio.sleep(gap * len(pieces))
-            exchange.whole(completion(exchange.received.model, "".join(pieces), logprob, usage, finish))
+            exchange.whole(
+                completion(exchange.received.model, "".join(pieces), logprob, usage, finish)
+            )
             return
         exchange.head()
         for piece in pieces:
@@ -286,6 +290,7 @@ class _Connection(asyncio.Protocol):
         self._provider = provider
         self._number = provider.connections
         provider.connections += 1
+        self.lost = asyncio.Event()
         self._buffer = b""
         self._current: Received | None = None
         self._task: asyncio.Task[None] | None = None
@@ -305,6 +310,7 @@ class _Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._gone()
         self._provider.open.discard(self)
+        self.lost.set()
 
     def abort(self) -> None:
         self._transport.abort()
@@ -354,8 +360,7 @@ async def provider() -> AsyncIterator[Provider]:
         server.close()
         for connection in list(own.open):
             connection.abort()
-        while own.open:
-            await asyncio.sleep(0)
+        await asyncio.gather(*(connection.lost.wait() for connection in list(own.open)))
 
 
 @contextlib.contextmanager
@@ -363,12 +368,12 @@ def provider_in_thread() -> Iterator[Provider]:
     """Run a provider on a loop in a thread of its own, for code that blocks."""
     ready: list[Provider] = []
     started = threading.Event()
-    stops: list[Callable[[], None]] = []
+    stops: list[Callable[[], object]] = []
 
     async def main() -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        stops.append(lambda: loop.call_soon_threadsafe(stop.set))  # type: ignore[arg-type,return-value]
+        stops.append(lambda: loop.call_soon_threadsafe(stop.set))
         async with provider() as own:
             ready.append(own)
             started.set()

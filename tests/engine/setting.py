@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cascade import AsyncCascade
+from cascade import Answer, AsyncCascade
 from cascade.config.read import load
 from cascade.types import Tables
 
@@ -80,7 +80,11 @@ def tables(
 def _price(price: tuple[float, float] | str | None) -> dict[str, Any]:
     if price is None:
         return {}
-    return {"price": price if isinstance(price, str) else dict(zip(("input", "output"), price, strict=True))}
+    return {
+        "price": price
+        if isinstance(price, str)
+        else dict(zip(("input", "output"), price, strict=True))
+    }
 
 
 def _section(name: str, values: Mapping[str, Any]) -> str:
@@ -103,9 +107,23 @@ async def opened(
         ai = AsyncCascade(tables=tables(url, directory, steps, **options), data_dir=directory)
         async with ai:
             yield ai
-        mine = asyncio.all_tasks() - before
-        left = {task for task in mine if "_reply" not in str(task.get_coro())}
-        assert not left, f"tasks are left: {left}"
+        await until(lambda: not _left(before))
+
+
+async def read(
+    ai: AsyncCascade, prompt: str, into: list[str] | None = None, **options: Any
+) -> Answer:
+    """Read a stream to its end; its pieces of text go into a list."""
+    async with ai.stream(prompt, **options) as stream:
+        async for text in stream:
+            if into is not None:
+                into.append(text)  # noqa: PERF401 - what came before an error counts
+    return stream.answer
+
+
+def _left(before: set[asyncio.Task[Any]]) -> set[asyncio.Task[Any]]:
+    """The tasks that began since; those of the scripted provider's own do not count."""
+    return {t for t in asyncio.all_tasks() - before if "_reply" not in str(t.get_coro())}
 
 
 async def until(condition: Callable[[], object], within: float = 5.0) -> float:

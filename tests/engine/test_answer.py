@@ -72,7 +72,9 @@ async def test_a_hit_costs_nothing_and_tells_its_age(tmp_path: Path) -> None:
     assert answer.usage == first.usage
     assert (answer.rung, answer.basis, answer.level) == (first.rung, first.basis, first.level)
     assert answer.id != first.id
-    assert answer.story().startswith("From the cache (0 s old), first answered by small; it cost $0")
+    assert answer.story().startswith(
+        "From the cache (0 s old), first answered by small; it cost $0"
+    )
 
 
 async def test_the_story_tells_who_answered_and_after_whom(tmp_path: Path) -> None:

@@ -107,12 +107,14 @@ async def test_an_unknown_price_under_a_cap_is_refused_by_name(tmp_path: Path) -
             pass
 
 
-async def test_a_rung_without_a_price_is_left_out_under_a_cap(tmp_path: Path) -> None:
+async def test_a_cap_over_a_rung_without_a_price_is_refused_before_any_call(
+    tmp_path: Path,
+) -> None:
     steps = (Step("small", price=None), STRONG)
     async with provider() as one, opened(one.url, tmp_path, steps) as ai:
-        answer = await ai.complete(QUESTION, max_cost=1.0)
-    assert answer.rung == "strong"
-    assert [call.model for call in one.calls] == ["strong"]
+        with pytest.raises(RequestError, match="the price of one/small is unknown"):
+            await ai.complete(QUESTION, max_cost=1.0)
+        assert one.calls == []
 
 
 async def test_free_machines_have_room_under_any_cap(tmp_path: Path) -> None:

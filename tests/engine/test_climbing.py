@@ -93,8 +93,8 @@ async def test_a_short_answer_in_hand_is_returned_in_need(tmp_path: Path) -> Non
 
 
 async def test_in_need_an_error_comes_where_the_operator_wants_one(tmp_path: Path) -> None:
-    options = {"decide": {"at_the_end": "error"}}
-    async with provider() as one, opened(one.url, tmp_path, **options) as ai:
+    decide = {"at_the_end": "error"}
+    async with provider() as one, opened(one.url, tmp_path, decide=decide) as ai:
         one.on("small", UNSURE)
         one.on("strong", fails(401, "bad key"))
         with pytest.raises(Failed) as caught:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import statistics
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from cascade import AsyncCascade
+from cascade.engine import estimate
 from tests.engine.scripted import Exchange, Provider, dies, hangs, provider, says
 from tests.engine.setting import LADDER, STRONG, Step, opened, until
 
@@ -36,10 +38,14 @@ async def by_leaving_the_stream(ai: AsyncCascade, one: Provider, question: str) 
 
 async def by_an_error_in_the_stream(ai: AsyncCascade, one: Provider, question: str) -> float:
     with pytest.raises(ZeroDivisionError):
-        async with ai.stream(question) as stream:
-            async for _ in stream:
-                raise ZeroDivisionError
+        await _fail_while_reading(ai, question)
     return time.monotonic()
+
+
+async def _fail_while_reading(ai: AsyncCascade, question: str) -> None:
+    async with ai.stream(question) as stream:
+        async for _ in stream:
+            raise ZeroDivisionError
 
 
 async def by_cancelling_the_reader(ai: AsyncCascade, one: Provider, question: str) -> float:
@@ -108,7 +114,9 @@ async def _leave(
         assert len(one.calls) == ai.totals.calls == calls
         assert ai.totals.estimated == 1
         assert ai.totals.spent > 0
-        await until(lambda: not any(call.closed_at is None and not call.finished for call in one.calls))
+        await until(
+            lambda: not any(call.closed_at is None and not call.finished for call in one.calls)
+        )
 
 
 @pytest.mark.parametrize(
@@ -156,19 +164,15 @@ async def test_leaving_while_waiting_to_try_again_starts_no_call(tmp_path: Path)
 async def test_leaving_while_an_answer_without_usage_is_counted_keeps_the_bill(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import threading
-
-    from cascade.engine import attempt
-
     counting, go_on = threading.Event(), threading.Event()
-    real = attempt.estimate
+    real = estimate.count_whole
 
     def slow(*args: object, **options: object) -> object:
         counting.set()
         go_on.wait(5)
         return real(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(attempt, "estimate", slow)
+    monkeypatch.setattr("cascade.engine.attempt.count_whole", slow)
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
         one.on("strong", says("a whole answer", usage=None))
         task = asyncio.create_task(ai.complete("Which rivers meet in Koblenz?"))

@@ -27,7 +27,7 @@ from tests.engine.scripted import (
     provider,
     says,
 )
-from tests.engine.setting import STRONG, Step, opened, until
+from tests.engine.setting import STRONG, Step, opened, read, until
 
 pytestmark = pytest.mark.anyio
 
@@ -196,7 +196,7 @@ async def test_a_provider_that_is_down_gives_a_message_with_every_attempt(tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("timeout", "script", "said"),
+    ("clocks", "script", "said"),
     [
         ({"total": 0.15}, hangs(), "no end within 0.15 s"),
         ({"total": 0.15}, hangs(head=True), "no end within 0.15 s"),
@@ -207,9 +207,9 @@ async def test_a_provider_that_is_down_gives_a_message_with_every_attempt(tmp_pa
     ],
 )
 async def test_every_clock_ends_a_call_and_says_which(
-    tmp_path: Path, timeout: dict[str, float], script: Script, said: str
+    tmp_path: Path, clocks: dict[str, float], script: Script, said: str
 ) -> None:
-    async with provider() as one, opened(one.url, tmp_path, once(**timeout)) as ai:
+    async with provider() as one, opened(one.url, tmp_path, once(**clocks)) as ai:
         one.on("small", script)
         with pytest.raises(Failed, match=said) as caught:
             await ai.complete(QUESTION)
@@ -309,11 +309,9 @@ async def test_a_committed_stream_that_dies_ends_in_an_error_and_is_not_stored(
 ) -> None:
     async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
         one.on("small", dies(3, how), says("whole"))
-        texts = []
-        async with ai.stream(QUESTION) as stream:
-            with pytest.raises(Broken, match="after its first byte") as caught:
-                async for text in stream:
-                    texts.append(text)
+        texts: list[str] = []
+        with pytest.raises(Broken, match="after its first byte") as caught:
+            await read(ai, QUESTION, texts)
         assert "".join(texts) == "0 1 2 "
         assert caught.value.attempts[0].estimated
         assert caught.value.attempts[0].text == "0 1 2 "

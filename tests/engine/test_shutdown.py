@@ -10,8 +10,10 @@ import pytest
 
 from cascade import Answer, AsyncCascade, CascadeError
 from cascade.errors import Closed
+from cascade.policy.machine import Step, step
+from cascade.policy.model import Event, Plan, Rule, State, Woke
 from tests.engine.scripted import hangs, provider, says
-from tests.engine.setting import STRONG, opened, tables, until
+from tests.engine.setting import STRONG, opened, read, tables, until
 
 pytestmark = pytest.mark.anyio
 
@@ -39,10 +41,12 @@ async def test_closing_stops_what_is_under_way_and_tells_its_callers(tmp_path: P
 async def test_closing_ends_a_stream_that_is_being_read(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
         one.on("strong", hangs(10_000, gap=0.005))
-        async with ai.stream(QUESTION) as stream:
-            with pytest.raises(Closed):
-                async for _ in stream:
-                    await ai.aclose()
+        texts: list[str] = []
+        reading = asyncio.create_task(read(ai, QUESTION, texts))
+        await until(lambda: texts)
+        await ai.aclose()
+        with pytest.raises(Closed):
+            await reading
         await until(lambda: not one.open)
 
 
@@ -142,22 +146,18 @@ async def test_a_broken_rule_of_the_users_is_no_choice_and_hangs_nobody(tmp_path
 async def test_a_defect_of_ours_reaches_the_caller_instead_of_hanging(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cascade.engine import attempt, loop
-
     def defect(*args: object, **options: object) -> None:
         raise ZeroDivisionError("planted")
 
     async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
         with monkeypatch.context() as patch:
-            patch.setattr(attempt.structure, "inspect", defect)
+            patch.setattr("cascade.checks.structure.inspect", defect)
             with pytest.raises(ZeroDivisionError, match="planted"):
                 await ai.complete(QUESTION)
             with pytest.raises(ZeroDivisionError, match="planted"):
-                async with ai.stream(QUESTION) as stream:
-                    async for _ in stream:
-                        pass
+                await read(ai, QUESTION)
         with monkeypatch.context() as patch:
-            patch.setattr(loop, "step", defect)
+            patch.setattr("cascade.engine.loop.step", defect)
             with pytest.raises(ZeroDivisionError, match="planted"):
                 await ai.complete(QUESTION)
         one.on("strong", says("after all"))
@@ -167,17 +167,12 @@ async def test_a_defect_of_ours_reaches_the_caller_instead_of_hanging(
 async def test_a_defect_in_a_timer_reaches_the_caller_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from cascade.engine import loop
-    from cascade.policy.model import Woke
-
-    real = loop.step
-
-    def defect(plan: object, rule: object, state: object, event: object, now: object) -> object:
+    def defect(plan: Plan, rule: Rule, state: State, event: Event, now: float) -> Step:
         if isinstance(event, Woke):
             raise ZeroDivisionError("planted")
-        return real(plan, rule, state, event, now)  # type: ignore[arg-type]
+        return step(plan, rule, state, event, now)
 
-    monkeypatch.setattr(loop, "step", defect)
+    monkeypatch.setattr("cascade.engine.loop.step", defect)
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
         one.on("strong", hangs())
         with pytest.raises(ZeroDivisionError, match="planted"):

@@ -11,7 +11,7 @@ import pytest
 
 from cascade import Answer, AsyncCascade, DeadlineExceeded, Failed
 from tests.engine.scripted import Exchange, Script, fails, hangs, provider, says
-from tests.engine.setting import LADDER, SMALL, STRONG, Step, opened, until
+from tests.engine.setting import LADDER, SMALL, STRONG, Step, opened, read, until
 
 pytestmark = pytest.mark.anyio
 
@@ -22,12 +22,6 @@ SLOW = says(["the ", "Rhine"], before=0.1)
 
 def ask(ai: AsyncCascade, **options: Any) -> asyncio.Task[Answer]:
     return asyncio.create_task(ai.complete(QUESTION, **options))
-
-
-async def read(ai: AsyncCascade, **options: Any) -> tuple[str, Answer]:
-    async with ai.stream(QUESTION, **options) as stream:
-        text = "".join([piece async for piece in stream])
-    return text, stream.answer
 
 
 async def test_a_crowd_with_one_question_makes_one_call(tmp_path: Path) -> None:
@@ -48,22 +42,21 @@ async def test_streams_and_whole_answers_share_a_call(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
         one.on("strong", SLOW)
         first = ask(ai)
-        streams = [asyncio.create_task(read(ai)) for _ in range(3)]
-        await first
-        assert [await stream for stream in streams] == [
-            ("the Rhine", (await stream)[1]) for stream in streams
-        ]
-        assert {(await stream)[1].cache for stream in streams} == {"collapsed"}
+        texts: list[list[str]] = [[], [], []]
+        streamed = await asyncio.gather(*(read(ai, QUESTION, into) for into in texts))
+        assert (await first).text == "the Rhine"
+        assert {"".join(pieces) for pieces in texts} == {"the Rhine"}
+        assert {answer.cache for answer in streamed} == {"collapsed"}
         assert len(one.calls) == 1
 
 
 async def test_a_live_stream_can_be_joined(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
         one.on("strong", says(["the ", "Rhine"], gap=0.05))
-        leader = asyncio.create_task(read(ai))
+        leader = asyncio.create_task(read(ai, QUESTION))
         await until(lambda: one.calls)
         assert (await ask(ai)).text == "the Rhine"
-        assert (await leader)[1].cache == "miss"
+        assert (await leader).cache == "miss"
         assert len(one.calls) == 1
 
 
@@ -113,10 +106,9 @@ async def test_a_streaming_leader_that_leaves_does_not_stop_the_others(tmp_path:
     async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
         one.on("strong", says(["the ", "Rhine"], gap=0.05))
         async with ai.stream(QUESTION) as stream:
-            async for _ in stream:
-                waiter = ask(ai)
-                await asyncio.sleep(0)
-                break
+            await anext(aiter(stream))
+            waiter = ask(ai)
+            await asyncio.sleep(0)
         assert (await waiter).text == "the Rhine"
         assert len(one.calls) == 1
 

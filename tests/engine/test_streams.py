@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from cascade import CascadeError
-from cascade.types import Delta
 from tests.engine.scripted import Exchange, Script, completion, fails, provider, says
-from tests.engine.setting import LADDER, STRONG, Step, opened
+from tests.engine.setting import LADDER, STRONG, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -149,10 +148,8 @@ async def test_reasoning_tool_calls_and_log_probabilities_come_through(tmp_path:
 
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
         one.on("strong", script)
-        deltas: list[Delta] = []
         async with ai.stream(QUESTION, tools=[tool], logprobs=True) as stream:
-            async for delta in stream.deltas():
-                deltas.append(delta)
+            deltas = [delta async for delta in stream.deltas()]
     answer = stream.answer
     assert "".join(delta.reasoning for delta in deltas) == answer.response.reasoning == "hm"
     assert [one.logprob for delta in deltas for one in delta.logprobs] == [-0.5]
@@ -165,10 +162,10 @@ async def test_reasoning_tool_calls_and_log_probabilities_come_through(tmp_path:
 async def test_a_stored_answer_streams_like_a_fresh_one(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, LADDER, cache={}) as ai:
         one.on("small", says(PIECES))
-        seen = []
-        for _ in range(2):
-            async with ai.stream(QUESTION) as stream:
-                seen.append([delta async for delta in stream.deltas()])
+        async with ai.stream(QUESTION) as stream:
+            seen = [[delta async for delta in stream.deltas()]]
+        async with ai.stream(QUESTION) as stream:
+            seen.append([delta async for delta in stream.deltas()])
         assert stream.answer.cache == "exact"
         assert stream.known is stream.answer
     assert len(one.calls) == 1

@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 from collections.abc import Iterator
@@ -108,7 +107,9 @@ def test_map_keeps_the_order_and_may_be_left(tmp_path: Path) -> None:
         one.on("strong", says(), hangs())
         for _ in ai.map(map(str, range(10)), concurrency=4):
             break
-        wait(lambda: ai.totals.by_outcome["cancelled"] == 4 or ai.totals.by_outcome["cancelled"] == 3)
+        wait(
+            lambda: ai.totals.by_outcome["cancelled"] == 4 or ai.totals.by_outcome["cancelled"] == 3
+        )
         one.on("strong", fails(401))
         errors = list(ai.map(["a", "b"], return_errors=True))
         assert all(isinstance(each, Failed) for each in errors)
@@ -147,11 +148,15 @@ def test_after_closing_everything_says_so(tmp_path: Path) -> None:
 def test_closing_inside_a_stream_hides_no_error(tmp_path: Path) -> None:
     with provider_in_thread() as one, opened(one, tmp_path, ALONE) as ai:
         one.on("strong", hangs(10_000, gap=0.005))
-        with pytest.raises(ZeroDivisionError):
+
+        def close_and_fail() -> None:
             with ai.stream(QUESTION) as stream:
                 for _ in stream:
                     ai.close()
                     raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            close_and_fail()
         wait(lambda: not one.open)
 
 
@@ -186,27 +191,36 @@ def test_no_thread_is_left(tmp_path: Path) -> None:
 
 
 _INTERRUPTED = """
-    import sys
-    from cascade import Cascade
+import sys
+from cascade import Cascade
 
-    with Cascade.from_config(sys.argv[1], data_dir=sys.argv[2], environ={{}}) as ai:
-        try:
-            print("asking", flush=True)
-            {work}
-        except KeyboardInterrupt:
-            print("interrupted", flush=True)
-            ai.close()
-            print(ai.totals.by_outcome["cancelled"], ai.totals.spent > 0, flush=True)
+def complete():
+    ai.complete("a")
+
+def fill():
+    list(ai.map("abc", concurrency=3))
+
+def stream():
+    with ai.stream("a") as pieces:
+        for _ in pieces:
+            pass
+
+with Cascade.from_config(sys.argv[1], data_dir=sys.argv[2], environ={}) as ai:
+    try:
+        globals()[sys.argv[3]]()
+    except KeyboardInterrupt:
+        ai.close()
+        print("interrupted", ai.totals.by_outcome["cancelled"], ai.totals.spent > 0)
 """
 
 
 @pytest.mark.parametrize(
     ("work", "script", "calls"),
     [
-        ('ai.complete("a")', hangs(), 1),
-        ('list(ai.map("abc", concurrency=3))', hangs(), 3),
-        ('exec("with ai.stream(\'a\') as s:\\n for _ in s: pass")', hangs(10_000, gap=0.01), 1),
-        ('exec("with ai.stream(\'a\') as s:\\n for _ in s: pass")', hangs(), 1),
+        ("complete", hangs(), 1),
+        ("fill", hangs(), 3),
+        ("stream", hangs(10_000, gap=0.01), 1),
+        ("stream", hangs(), 1),
     ],
     ids=["complete", "map", "stream", "silent stream"],
 )
@@ -216,8 +230,8 @@ def test_ctrl_c_stops_the_call_and_records_its_bill(
     with provider_in_thread() as one:
         one.on("strong", script)
         tables(one.url, tmp_path, ALONE)
-        program = textwrap.dedent(_INTERRUPTED.format(work=work))
-        command = [sys.executable, "-c", program, str(tmp_path / "config.toml"), str(tmp_path)]
+        command = [sys.executable, "-c", _INTERRUPTED, str(tmp_path / "config.toml")]
+        command += [str(tmp_path), work]
         with subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as process:
@@ -229,6 +243,6 @@ def test_ctrl_c_stops_the_call_and_records_its_bill(
             finally:
                 process.kill()
         assert err == ""
-        assert out.splitlines() == ["asking", "interrupted", f"{calls} True"]
+        assert out.split() == ["interrupted", str(calls), "True"]
         assert process.returncode == 0
         wait(lambda: all(call.left_early for call in one.calls))

@@ -29,6 +29,13 @@ def url(provider: str, tmp_path: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def shared_url(provider: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that the tests of a file share; for those that do not care what is cached."""
+    with serving(f"{provider}/v1", tmp_path_factory.mktemp("shared")) as url:
+        yield url
+
+
 @pytest.fixture
 def client(url: str) -> Iterator[openai.OpenAI]:
     with client_of(url) as client:

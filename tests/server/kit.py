@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import openai
 
@@ -14,7 +16,8 @@ from cascade import AsyncCascade
 from cascade.config.read import load
 from cascade.learning.trace import RecordedAnswer, Recording, Row
 from cascade.server import Server
-from tests.providers.rawserver import CHUNKED, Peer, Script
+from tests.providers.rawserver import Peer, Script, serve
+from tests.providers.rawserver import Server as RawServer
 from tests.serving import running
 
 KEY = "sk-test-2f9c1d77e0b84a6f"
@@ -117,10 +120,40 @@ def async_client_of(url: str) -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0)
 
 
+class Stage(msgspec.Struct):
+    """A server before a scripted provider, with clients of the server."""
+
+    provider: RawServer
+    http: httpx.AsyncClient
+    openai: openai.AsyncOpenAI
+
+    async def stream(self, body: dict[str, Any], heard: Callable[[], None]) -> tuple[int, str]:
+        """Ask, and call ``heard`` at every piece of the answer; gives its status and text."""
+        async with self.http.stream("POST", PATH, json=body) as response:
+            received = ""
+            async for text in response.aiter_text():
+                received += text
+                heard()
+        return response.status_code, received
+
+
+@contextlib.asynccontextmanager
+async def before(script: Script, folder: Path, more: str = "") -> AsyncIterator[Stage]:
+    """Run a provider by a script and a server before it while the block runs."""
+    async with serve(script) as provider:
+        server = serving(provider.url, folder, more)
+        url = server.__enter__()
+        try:
+            async with httpx.AsyncClient(base_url=url) as http, async_client_of(url) as client:
+                yield Stage(provider, http, client)
+        finally:
+            # The server may still be talking to the provider, which lives on this loop.
+            await asyncio.to_thread(server.__exit__, None, None, None)
+
+
 # --- scripted providers ---
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-assert HEAD.startswith(CHUNKED[:15])
 
 
 def whole(message: dict[str, Any], finish: str = "stop", **choice: Any) -> bytes:

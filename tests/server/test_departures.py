@@ -58,6 +58,13 @@ def recorded(ai: AsyncCascade) -> tuple[int, int, bool]:
     return totals.by_outcome["cancelled"], totals.calls, totals.spent > 0
 
 
+async def waiting(ai: AsyncCascade, number: int) -> None:
+    """Return once so many callers wait for the one call."""
+    engine = await ai.open()
+    while sum(flight.callers for flight in engine._flights._by_key.values()) != number:  # noqa: ASYNC110 - of another thread
+        await asyncio.sleep(0.005)
+
+
 async def test_in_mid_stream(tmp_path: Path) -> None:
     script = Patient(event({"content": "once upon"}))
     async with serve(script) as provider:
@@ -110,12 +117,11 @@ async def test_one_of_two_that_wait_for_the_same_answer(tmp_path: Path) -> None:
             await asked.wait()
             async with httpx.AsyncClient(base_url=url) as http:
                 staying = asyncio.create_task(http.post(PATH, json=body))
-                # The second has joined when the server has read it and still knows one call.
-                await http.get("/health/liveness")
+                await waiting(ai, 2)
                 leaving.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await leaving
-                await http.get("/health/liveness")
+                await waiting(ai, 1)
                 go_on.set()
                 response = await staying
     assert response.status_code == 200

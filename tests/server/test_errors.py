@@ -11,18 +11,14 @@ import openai
 import pytest
 
 from cascade.engine.engine import Engine
-from tests.providers.rawserver import serve
-from tests.server.kit import (
-    ASKED,
-    KEY,
-    PATH,
-    always,
-    async_client_of,
-    failure,
-    serving,
-)
+from tests.server.kit import ASKED, KEY, PATH, always, before, failure, serving
 
 BODY: dict[str, Any] = {"model": "auto", "messages": ASKED}
+
+
+@pytest.fixture
+def url(shared_url: str) -> str:
+    return shared_url
 
 
 def refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
@@ -116,51 +112,42 @@ def test_other_addresses_and_methods_are_refused(
 @pytest.mark.anyio
 async def test_when_everything_fails_the_attempts_are_told(tmp_path: Path) -> None:
     down = failure(b"500 Internal Server Error", "out of order")
-    async with serve(always(down)) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                for stream in (False, True):
-                    response = await http.post(
-                        PATH, json=BODY | {"stream": stream, "model": "small"}
-                    )
-                    error = refused(response, 503, "no_answer")
-                    assert "out of order" in error["message"]
-                    (attempt,) = response.json()["cascade"]["attempts"]
-                    assert attempt["result"] == "failed"
-                    assert attempt["kind"] == "unavailable"
-                    assert attempt["endpoint"] == "test/small"
+    async with before(always(down), tmp_path) as stage:
+        for stream in (False, True):
+            response = await stage.http.post(PATH, json=BODY | {"stream": stream, "model": "small"})
+            error = refused(response, 503, "no_answer")
+            assert "out of order" in error["message"]
+            (attempt,) = response.json()["cascade"]["attempts"]
+            assert attempt["result"] == "failed"
+            assert attempt["kind"] == "unavailable"
+            assert attempt["endpoint"] == "test/small"
 
 
 @pytest.mark.anyio
 async def test_a_client_does_not_ask_again_after_an_error(tmp_path: Path) -> None:
     down = failure(b"500 Internal Server Error", "out of order")
-    async with serve(always(down)) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with async_client_of(url).with_options(max_retries=5) as client:
-                with pytest.raises(openai.InternalServerError):
-                    await client.chat.completions.create(model="small", messages=ASKED)
-        assert provider.requests == 1
+    async with before(always(down), tmp_path) as stage:
+        client = stage.openai.with_options(max_retries=5)
+        with pytest.raises(openai.InternalServerError):
+            await client.chat.completions.create(model="small", messages=ASKED)
+        assert stage.provider.requests == 1
 
 
 @pytest.mark.anyio
 async def test_a_request_that_the_provider_refuses_is_a_400(tmp_path: Path) -> None:
     wrong = failure(b"400 Bad Request", "tools are malformed", "invalid_request_error")
-    async with serve(always(wrong)) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                response = await http.post(PATH, json=BODY)
+    async with before(always(wrong), tmp_path) as stage:
+        response = await stage.http.post(PATH, json=BODY)
     assert "tools are malformed" in refused(response, 400, "rejected_by_provider")["message"]
 
 
 @pytest.mark.anyio
 async def test_a_deadline_that_passes_is_a_504(tmp_path: Path) -> None:
-    async with serve(lambda peer: peer.gone()) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                options = {"cascade": {"deadline": 0.1}}
-                for stream in (False, True):
-                    response = await http.post(PATH, json=BODY | options | {"stream": stream})
-                    refused(response, 504, "deadline_exceeded")
+    async with before(lambda peer: peer.gone(), tmp_path) as stage:
+        options = {"cascade": {"deadline": 0.1}}
+        for stream in (False, True):
+            response = await stage.http.post(PATH, json=BODY | options | {"stream": stream})
+            refused(response, 504, "deadline_exceeded")
 
 
 @pytest.mark.anyio
@@ -169,15 +156,13 @@ async def test_a_deadline_that_passes_is_a_504(tmp_path: Path) -> None:
 )
 async def test_a_key_that_a_provider_repeats_goes_no_further(tmp_path: Path, status: bytes) -> None:
     said = failure(status, f"you sent Authorization: Bearer {KEY}, key {KEY}")
-    async with serve(always(said)) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                for stream in (False, True):
-                    response = await http.post(PATH, json=BODY | {"stream": stream})
-                    assert response.status_code in (400, 503)
-                    assert KEY not in response.text
-                    assert KEY not in str(response.headers)
-        assert KEY.encode() in provider.peers[0].heads[0]
+    async with before(always(said), tmp_path) as stage:
+        for stream in (False, True):
+            response = await stage.http.post(PATH, json=BODY | {"stream": stream, "model": "small"})
+            assert response.status_code in (400, 503)
+            assert KEY not in response.text
+            assert KEY not in str(response.headers)
+        assert KEY.encode() in stage.provider.peers[0].heads[0]
 
 
 def test_a_missing_key_is_a_500_that_names_the_variable(provider: str, tmp_path: Path) -> None:

@@ -14,6 +14,11 @@ from tests.server.kit import KEY, KEYS, cascade_on, serving
 from tests.serving import running
 
 
+@pytest.fixture
+def url(shared_url: str) -> str:
+    return shared_url
+
+
 def test_it_is_alive_and_ready(http: httpx.Client) -> None:
     assert http.get("/health/liveness").json() == {"status": "ok"}
     assert http.get("/health/readiness").json() == {"status": "ready"}

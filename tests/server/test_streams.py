@@ -6,23 +6,21 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgspec
 import openai
 import pytest
 
 from cascade.server import events
-from tests.providers.rawserver import Peer, serve
+from tests.providers.rawserver import Peer
 from tests.server.kit import (
     ASKED,
     HEAD,
     PATH,
     always,
-    async_client_of,
+    before,
     end_stream,
     event,
     failure,
-    serving,
     streams,
     whole,
 )
@@ -30,7 +28,7 @@ from tests.server.kit import (
 pytestmark = pytest.mark.anyio
 
 LIVE = '[decide]\ndelivery = "live"\npreset = "cheap"\n'
-USAGE = {"include_usage": True}
+USAGE: Any = {"include_usage": True}
 BODY: dict[str, Any] = {"model": "strong", "messages": ASKED, "stream": True}
 WEATHER: list[Any] = [
     {
@@ -62,17 +60,15 @@ async def test_chunks_arrive_as_they_are_sent(tmp_path: Path) -> None:
         await peer.chunk(event({}, "stop"))
         await end_stream(peer)
 
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path, LIVE) as url:
-            async with async_client_of(url) as client:
-                stream = await client.chat.completions.create(
-                    model="strong", messages=ASKED, stream=True, stream_options=USAGE
-                )
-                texts = []
-                async for chunk in stream:
-                    if chunk.choices and chunk.choices[0].delta.content:
-                        texts.append(chunk.choices[0].delta.content)
-                        arrived.release()
+    async with before(script, tmp_path, LIVE) as stage:
+        stream = await stage.openai.chat.completions.create(
+            model="strong", messages=ASKED, stream=True, stream_options=USAGE
+        )
+        texts = []
+        async for chunk in stream:
+            if chunk.choices and chunk.choices[0].delta.content:
+                texts.append(chunk.choices[0].delta.content)
+                arrived.release()
     assert texts == [f"{number} " for number in range(50)]
     assert stream.response.headers["x-cascade-cache"] == "miss"
     assert stream.response.headers["x-cascade-model"] == "scripted-1"
@@ -93,10 +89,8 @@ async def test_a_draft_that_falls_short_is_never_seen(tmp_path: Path) -> None:
                 await peer.chunk(piece)
             await end_stream(peer)
 
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                response = await http.post(PATH, json=BODY | {"model": "auto"})
+    async with before(script, tmp_path) as stage:
+        response = await stage.http.post(PATH, json=BODY | {"model": "auto"})
     assert "poor" not in response.text
     assert '"the answer"' in response.text
     assert response.text.endswith("data: [DONE]\n\n")
@@ -110,10 +104,8 @@ async def test_an_answer_held_until_accepted_tells_everything_in_its_headers(
         event({"content": "yes"}, logprobs=logprob("yes", -0.01)),
         event({}, "stop"),
     ]
-    async with serve(streams(pieces)) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                response = await http.post(PATH, json=BODY | {"model": "auto"})
+    async with before(streams(pieces), tmp_path) as stage:
+        response = await stage.http.post(PATH, json=BODY | {"model": "auto"})
     assert response.headers["x-cascade-rung"] == "small"
     assert response.headers["x-cascade-attempts"] == "1"
     assert float(response.headers["x-cascade-cost-usd"]) > 0
@@ -129,15 +121,9 @@ async def test_a_stream_that_breaks_ends_with_an_error_and_no_done(tmp_path: Pat
         peer.reset()
 
     half = asyncio.Event()
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path, LIVE) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                async with http.stream("POST", PATH, json=BODY) as response:
-                    received = ""
-                    async for text in response.aiter_text():
-                        received += text
-                        half.set()
-    assert response.status_code == 200
+    async with before(script, tmp_path, LIVE) as stage:
+        status, received = await stage.stream(BODY, half.set)
+    assert status == 200
     *_, last = received.strip().split("\n\n")
     assert "half of" in received
     assert "[DONE]" not in received
@@ -156,15 +142,17 @@ async def test_the_official_client_raises_when_a_stream_breaks(tmp_path: Path) -
         await end_stream(peer)
 
     half = asyncio.Event()
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path, LIVE) as url:
-            async with async_client_of(url) as client:
-                stream = await client.chat.completions.create(
-                    model="strong", messages=ASKED, stream=True
-                )
-                with pytest.raises(openai.APIError, match="broke"):
-                    async for _ in stream:
-                        half.set()
+    async with before(script, tmp_path, LIVE) as stage:
+        stream = await stage.openai.chat.completions.create(
+            model="strong", messages=ASKED, stream=True
+        )
+
+        async def read() -> None:
+            async for _ in stream:
+                half.set()
+
+        with pytest.raises(openai.APIError, match="broke"):
+            await read()
 
 
 async def test_a_long_silence_is_filled_with_comments(
@@ -181,14 +169,8 @@ async def test_a_long_silence_is_filled_with_comments(
         await peer.chunk(event({}, "stop"))
         await end_stream(peer)
 
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                async with http.stream("POST", PATH, json=BODY) as response:
-                    received = ""
-                    async for text in response.aiter_text():
-                        received += text
-                        commented.set()
+    async with before(script, tmp_path) as stage:
+        _, received = await stage.stream(BODY, commented.set)
     assert received.startswith(": keep-alive\n\n")
     events_only = [part for part in received.split("\n\n") if part.startswith("data: ")]
     assert "at last" in received
@@ -206,15 +188,9 @@ async def test_after_a_comment_a_failure_is_an_error_event(
             await commented.wait()
             await peer.send(failure(b"400 Bad Request", "no"))
 
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                async with http.stream("POST", PATH, json=BODY) as response:
-                    received = ""
-                    async for text in response.aiter_text():
-                        received += text
-                        commented.set()
-    assert response.status_code == 200
+    async with before(script, tmp_path) as stage:
+        status, received = await stage.stream(BODY, commented.set)
+    assert status == 200
     *_, last = received.strip().split("\n\n")
     assert msgspec.json.decode(last.removeprefix("data: "))["error"]["code"] == (
         "rejected_by_provider"
@@ -233,12 +209,10 @@ async def test_tools_and_their_calls_pass_through_a_whole_answer(tmp_path: Path)
             bodies.append(body)
             await peer.send(answer)
 
-    async with serve(script) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with async_client_of(url) as client:
-                got = await client.chat.completions.create(
-                    model="strong", messages=ASKED, tools=WEATHER, tool_choice="required"
-                )
+    async with before(script, tmp_path) as stage:
+        got = await stage.openai.chat.completions.create(
+            model="strong", messages=ASKED, tools=WEATHER, tool_choice="required"
+        )
     sent = msgspec.json.decode(bodies[0])
     assert sent["tools"] == WEATHER
     assert sent["tool_choice"] == "required"
@@ -256,12 +230,13 @@ async def test_tool_calls_pass_through_a_stream(tmp_path: Path, more: str) -> No
         event({"tool_calls": [{"index": 0, "function": {"arguments": '"Trier"}'}}]}),
         event({}, "tool_calls"),
     ]
-    async with serve(streams(pieces)) as provider:
-        with serving(provider.url, tmp_path, more) as url:
-            async with async_client_of(url) as client, client.chat.completions.stream(
-                model="strong", messages=ASKED, tools=WEATHER
-            ) as stream:
-                final = await stream.get_final_completion()
+    async with (
+        before(streams(pieces), tmp_path, more) as stage,
+        stage.openai.chat.completions.stream(
+            model="strong", messages=ASKED, tools=WEATHER
+        ) as stream,
+    ):
+        final = await stream.get_final_completion()
     assert final.choices[0].finish_reason == "tool_calls"
     (call,) = final.choices[0].message.tool_calls or []
     assert (call.id, call.function.name) == ("call_1", "weather")
@@ -279,17 +254,15 @@ async def test_log_probabilities_pass_through_a_stream(
         event({}, "stop"),
     ]
     options = {} if rivals is None else {"top_logprobs": rivals}
-    async with serve(streams(pieces)) as provider:
-        with serving(provider.url, tmp_path, more) as url:
-            async with async_client_of(url) as client:
-                stream = await client.chat.completions.create(**BODY | {"logprobs": True} | options)
-                entries = [
-                    entry
-                    async for chunk in stream
-                    for choice in chunk.choices
-                    if choice.logprobs is not None
-                    for entry in choice.logprobs.content or []
-                ]
+    async with before(streams(pieces), tmp_path, more) as stage:
+        stream = await stage.openai.chat.completions.create(**BODY | {"logprobs": True} | options)
+        entries = [
+            entry
+            async for chunk in stream
+            for choice in chunk.choices
+            if choice.logprobs is not None
+            for entry in choice.logprobs.content or []
+        ]
     assert [(entry.token, entry.logprob) for entry in entries] == [("ye", -0.25), ("s", -0.5)]
     assert [len(entry.top_logprobs) for entry in entries] == [rivals or 0] * 2
 
@@ -300,10 +273,8 @@ async def test_a_model_with_a_hostile_name_cannot_write_headers(tmp_path: Path) 
         b"Content-Length: %d" % len(answer.split(b"\r\n\r\n", 1)[1]),
         b"Content-Length: %d" % (len(answer.split(b"\r\n\r\n", 1)[1]) - 1),
     )
-    async with serve(always(hostile)) as provider:
-        with serving(provider.url, tmp_path) as url:
-            async with httpx.AsyncClient(base_url=url) as http:
-                response = await http.post(PATH, json=BODY | {"stream": False})
+    async with before(always(hostile), tmp_path) as stage:
+        response = await stage.http.post(PATH, json=BODY | {"stream": False})
     assert response.status_code == 200
     assert response.json()["model"] == "a\r\nb: c"
     assert response.headers["x-cascade-model"] == "a??b: c"
