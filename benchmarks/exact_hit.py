@@ -63,7 +63,8 @@ async def _rounds(setting: Setting, config: Path, data: Path) -> dict[str, Sampl
 
             async def hit(number: int) -> None:
                 answer = await ai.complete(prompt(number), system=SYSTEM)
-                assert answer.cache == "exact", "the cache was warmed"
+                if answer.cache != "exact":
+                    raise ValueError(f"the cache was warmed, yet this is no hit: {answer.story()}")
 
             async def nothing(number: int) -> int:
                 return number

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from cascade.cache.opening import DATABASE
+from cascade.cache.opening import DATABASE, is_busy
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
 from cascade.cache.safedisk import MODE_RAW, decode_leniently
 
 _BUSY_S: Final = 60
 _CHUNK: Final = 1_000  # rows removed in one transaction: a server's writes come in between
 _SEPARATOR: Final = "\x1f"
+_LATEST: Final = 253_402_300_799  # the last second of the year 9999: no later one can be shown
 _ROW: Final = "SELECT rowid, key, raw, store_time, mode, filename, value FROM Cache"
 
 
@@ -57,9 +58,9 @@ class Selection(msgspec.Struct, frozen=True):
         """The selection as SQL and its values. Without any criterion nothing is selected."""
         parts: list[tuple[str, Any]] = []
         if self.key is not None:
-            number = self.key.removeprefix("#")
-            own = number == self.key or not number.isdecimal()
-            parts.append(("key = ?", self.key) if own else ("rowid = ?", int(number)))
+            number = _number(self.key)
+            own = number is None
+            parts.append(("key = ?", self.key) if own else ("rowid = ?", number))
         for kind, value in (("tag", self.tag), ("model", self.model), ("rung", self.rung)):
             if value is not None:
                 parts.append(("instr(tag, ?) > 0", _label(kind, value)))
@@ -85,10 +86,16 @@ def stats(directory: Path) -> Stats:
     if not (directory / DATABASE).exists():
         return Stats(0, 0, None, None)
     with closing(_connect(directory)) as connection:
-        count, oldest, newest = connection.execute(
-            "SELECT COUNT(*), MIN(store_time), MAX(store_time) FROM Cache"
+        (count,) = connection.execute("SELECT COUNT(*) FROM Cache").fetchone()
+        oldest, newest = connection.execute(
+            "SELECT MIN(store_time), MAX(store_time) FROM Cache"
+            " WHERE typeof(store_time) IN ('real', 'integer') AND store_time BETWEEN 0 AND ?",
+            (_LATEST,),
         ).fetchone()
-    size = sum(path.stat().st_size for path in directory.glob(f"{DATABASE}*"))
+    size = 0
+    for path in directory.glob(f"{DATABASE}*"):
+        with suppress(FileNotFoundError):  # the log goes when the last process does
+            size += path.stat().st_size
     return Stats(count, size, oldest, newest)
 
 
@@ -123,7 +130,11 @@ def find(directory: Path, codec: Codec, key: str) -> Listed | None:
 
 
 def verify(directory: Path, codec: Codec) -> list[str]:
-    """The keys of damaged rows; the file's own name where it cannot be read at all."""
+    """The keys of damaged rows; the file's own name where it cannot be read at all.
+
+    Raises:
+        sqlite3.OperationalError: another process keeps it locked.
+    """
     if not (directory / DATABASE).exists():
         return []
     damaged = []
@@ -134,7 +145,9 @@ def verify(directory: Path, codec: Codec) -> list[str]:
                 name = _damage(connection, codec, number)
                 if name is not None:
                     damaged.append(name)
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if is_busy(error):
+            raise
         damaged.append(DATABASE)
     return damaged
 
@@ -149,23 +162,25 @@ def delete(directory: Path, selection: Selection) -> int:
         return 0
     condition, values = selection.condition
     # The condition's text is this module's own; all that comes from outside is a bound value.
-    some = f"SELECT rowid FROM Cache WHERE {condition} LIMIT {_CHUNK}"  # noqa: S608
-    statement = f"DELETE FROM Cache WHERE rowid IN ({some})"  # noqa: S608
+    some = f"SELECT rowid FROM Cache WHERE {condition}"  # noqa: S608
+    statement = f"DELETE FROM Cache WHERE rowid = ? AND {condition}"  # noqa: S608
     gone = 0
     with closing(_connect(directory, write=True)) as connection:
-        while True:
+        numbers = [number for (number,) in connection.execute(some, values)]
+        for start in range(0, len(numbers), _CHUNK):
             with connection:
-                removed = connection.execute(statement, values).rowcount
-            gone += removed
-            if removed < _CHUNK:
-                return gone
+                chunk = [(number, *values) for number in numbers[start : start + _CHUNK]]
+                gone += connection.executemany(statement, chunk).rowcount
+    return gone
 
 
 def _damage(connection: sqlite3.Connection, codec: Codec, number: int) -> str | None:
     """The name of a row that is damaged; None where it is sound, or gone by now."""
     try:
         row = connection.execute(f"{_ROW} WHERE rowid = ?", (number,)).fetchone()
-    except sqlite3.DatabaseError:
+    except sqlite3.DatabaseError as error:
+        if is_busy(error):
+            raise
         return f"#{number}"
     if row is None:
         return None
@@ -183,8 +198,15 @@ def _listed(codec: Codec, row: tuple[Any, ...]) -> Listed:
             entry = codec.decode(key, value)
         except DamagedEntry:
             entry = None
-    at = float(stored) if isinstance(stored, int | float) else 0.0
+    at = float(stored) if isinstance(stored, int | float) and 0 <= stored <= _LATEST else 0.0
     return Listed(key if own else f"#{number}", size, at, entry)
+
+
+def _number(key: str) -> int | None:
+    """The number of a row that has no key of ours; None where this is a key."""
+    number = key.removeprefix("#")
+    named = number != key and number.isdecimal() and len(number) < 19  # what SQLite can count to
+    return int(number) if named else None
 
 
 def _label(kind: str, value: str) -> str:

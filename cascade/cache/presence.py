@@ -7,19 +7,19 @@ name.
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 
-try:
+if sys.platform != "win32":
     import fcntl
-except ImportError:  # Windows does not let a file be renamed while it is open
-    fcntl = None  # type: ignore[assignment]
 
 
 class Presence:
     """A lock on the directory itself: held alone while it is opened, then shared with others.
 
-    It ends with the process, however that ends. Where there are no such locks, everybody is alone.
+    It ends with the process, however that ends. Where there are no such locks, everybody is alone:
+    Windows does not let a file be renamed while it is open.
 
     Attributes:
         alone: nobody else has the directory open.
@@ -32,7 +32,7 @@ class Presence:
         self.alone = True
         self._descriptor: int | None = None
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if fcntl is None:
+        if sys.platform == "win32":
             return
         self._descriptor = os.open(directory, os.O_RDONLY)
         try:
@@ -45,7 +45,7 @@ class Presence:
 
     def share(self) -> None:
         """Let others in."""
-        if self._descriptor is not None and fcntl is not None:
+        if sys.platform != "win32" and self._descriptor is not None:
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_SH)
 

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from cascade.cli.traffic import Sums
 
 _NOTES = """\
-What this is: two very small real models, recorded on one machine, and a strongest rung whose
-answers were written by hand and come at once. The prices are the example's own: nobody sells
-these models at them. Not calibrated: the preset's rule of thumb decides. It shows that the parts
-work together, over real sockets, not how good a cascade is. Nothing is left running."""
+What this is: two very small real models, recorded on one machine, and a
+strongest rung whose answers were written by hand and come at once. The
+prices are the example's own: nobody sells these models at them. Not
+calibrated: the preset's rule of thumb decides. It shows that the parts work
+together, over real sockets, not how good a cascade is. Nothing is left
+running."""
 
 
 def demo(

@@ -1,42 +1,19 @@
-"""A progress bar on standard error, with the money spent so far."""
+"""Progress on standard error: a bar where somebody watches, silence elsewhere."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Self
+import sys
+from contextlib import AbstractContextManager, nullcontext
+from typing import Protocol
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from cascade.cli.output import console
 
 
-class ProgressBar:
-    """A bar that stands while the block runs. Messages to standard error appear above it."""
-
-    def __init__(self, screen: Console, total: int) -> None:
-        self._progress = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[spent]}"),
-            TimeRemainingColumn(),
-            console=screen,
-        )
-        self._task = self._progress.add_task("", total=total, spent="$0")
+class Progress(Protocol):
+    """Shows how far it is."""
 
     def show(self, done: int, spent: str) -> None:
         """Tell how many requests are through and what was spent."""
-        self._progress.update(self._task, completed=done, spent=spent)
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._progress.stop()
 
 
 class Silence:
@@ -44,3 +21,12 @@ class Silence:
 
     def show(self, done: int, spent: str) -> None:
         """Show nothing."""
+
+
+def progress(total: int) -> AbstractContextManager[Progress]:
+    """Show progress while the block runs; ``total`` is the number of requests."""
+    if not sys.stderr.isatty():
+        return nullcontext(Silence())
+    from cascade.cli.bar import ProgressBar
+
+    return ProgressBar(console(error=True), total)

@@ -16,6 +16,8 @@ from typing import Any
 
 import httpx
 
+from cascade.cli.output import usd
+from cascade.cli.progress import Progress, progress
 from cascade.client import AsyncCascade
 from cascade.config.read import load
 from cascade.emulator import Emulator
@@ -103,8 +105,11 @@ async def run_demo(speed: float) -> Sums:
         tables = load(demo.config, {"CASCADE_PROVIDERS__DEMO__BASE_URL": f"{provider}/v1"})
         rungs = tables.ladders["default"].rungs
         sums = Sums(rungs, _always_strongest(demo, rungs[-1]))
-        with _listening(_server(tables, data), lifespan=True) as server:
-            await _send(demo.traffic, server, sums)
+        with (
+            _listening(_server(tables, data), lifespan=True) as server,
+            progress(len(demo.traffic)) as bar,
+        ):
+            await _send(demo.traffic, server, sums, bar)
     return sums
 
 
@@ -125,7 +130,7 @@ def _listening(app: Application, *, lifespan: bool = False) -> Iterator[str]:
         thread.join()
 
 
-async def _send(traffic: tuple[Row, ...], url: str, sums: Sums) -> None:
+async def _send(traffic: tuple[Row, ...], url: str, sums: Sums, bar: Progress) -> None:
     """Send the requests in their order, a few at a time, as one application would."""
     transport = default_transport()
     waiting = iter(traffic)
@@ -133,6 +138,7 @@ async def _send(traffic: tuple[Row, ...], url: str, sums: Sums) -> None:
     async def work() -> None:
         for row in waiting:
             await _ask(row, url, transport, sums)
+            bar.show(sums.by_rung.total(), usd(sums.cost_usd))
 
     try:
         await asyncio.gather(*(work() for _ in range(_CONCURRENCY)))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Protocol
 
 from msgspec.structs import replace
 
 from cascade.cache.rules.shelf import may_store
-from cascade.cli.output import console, say, usd
+from cascade.cli.output import say, usd
+from cascade.cli.progress import Progress, progress
 from cascade.client import AsyncCascade
 from cascade.engine.engine import Engine
 from cascade.engine.totals import Totals
@@ -72,7 +71,7 @@ class Warming:
         try:
             async with ai:
                 engine = await ai.open()
-                with _progress(len(self._lines)) as bar:
+                with progress(len(self._lines)) as bar:
                     async with asyncio.TaskGroup() as workers:
                         for _ in range(self._concurrency):
                             workers.create_task(self._work(waiting, engine, names, bar))
@@ -86,7 +85,7 @@ class Warming:
         waiting: Iterator[tuple[int, bytes]],
         engine: Engine,
         names: Names,
-        bar: Bar,
+        bar: Progress,
     ) -> None:
         for number, line in waiting:
             try:
@@ -192,17 +191,3 @@ def _not_kept(answer: Answer) -> Exception:
         answer.story() if answer.outcome != "accepted" else f"it ended with {answer.finish_reason}"
     )
     return Failed(f"it was answered, but the answer may not be kept: {reason}", answer.attempts)
-
-
-class Bar(Protocol):
-    """Shows how far it is."""
-
-    def show(self, done: int, spent: str) -> None:
-        """Tell how many requests are through and what was spent."""
-
-
-def _progress(total: int) -> AbstractContextManager[Bar]:
-    from cascade.cli.progress import ProgressBar, Silence
-
-    screen = console(error=True)
-    return ProgressBar(screen, total) if screen.is_terminal else nullcontext(Silence())

@@ -67,7 +67,7 @@ def make_plan(
         ceiling = _ceiling(request, rung, decide, cap)
         offers = _offers(request, open_rungs[index], size, ceiling, cap)
         if offers:
-            bar = None if index == max(open_rungs) else _bar(request, ladder, level, rung, index)
+            bar = None if index == max(open_rungs) else bar_for(request, ladder, level, index)
             options.append(_option(rung, offers, ceiling, bar))
             indexes.append(index)
     if not options:
@@ -102,10 +102,6 @@ def bar_for(request: Request, ladder: Ladder, level: Level, index: int) -> Bar |
 def strongest_open(request: Request, ladder: Ladder, size: Size) -> int:
     """The index of the strongest rung that parameters and context window leave open."""
     return max(_open(request, ladder.rungs, size))
-
-
-def _bar(request: Request, ladder: Ladder, level: Level, rung: Rung, index: int) -> Bar | None:
-    return rung.accept if request.rung is not None else bar_for(request, ladder, level, index)
 
 
 def _rungs(request: Request, ladder: Ladder, level: Level) -> tuple[tuple[Rung, ...], int]:

@@ -31,7 +31,7 @@ def check_rule(rule: Rule, *, walks: int = 500) -> None:
     Raises:
         LawBroken: with the law and the smallest example that Hypothesis found.
     """
-    from hypothesis import HealthCheck, given, settings
+    from hypothesis import HealthCheck, Phase, given, settings
     from hypothesis import strategies as st
 
     from cascade.testing.strategies import plans, worlds
@@ -41,6 +41,7 @@ def check_rule(rule: Rule, *, walks: int = 500) -> None:
         deadline=None,
         database=None,
         derandomize=True,
+        phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
     )
     @given(st.data())

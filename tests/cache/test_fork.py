@@ -33,5 +33,6 @@ def test_the_disk_tests_hold_on_the_maintained_fork() -> None:
         capture_output=True,
         text=True,
         check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

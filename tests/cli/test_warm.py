@@ -8,7 +8,7 @@ import signal
 
 from rich.console import Console
 
-from cascade.cli.progress import ProgressBar
+from cascade.cli.bar import ProgressBar
 from tests.cli.commands import CAPITAL, COMPARE, SLOW, Place, Provider
 
 

@@ -117,7 +117,7 @@ async def read(
     async with ai.stream(prompt, **options) as stream:
         async for text in stream:
             if into is not None:
-                into.append(text)  # noqa: PERF401 - what came before an error counts
+                into.append(text)
     return stream.answer
 
 

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import time
+from dataclasses import replace
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -293,9 +294,10 @@ async def test_a_slow_call_is_overtaken_by_the_next_rung(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("how", ["reset", "closed", "clean"])
 async def test_a_held_stream_that_dies_is_retried_unseen(tmp_path: Path, how: Any) -> None:
-    ladder = (Step("small"), STRONG)
+    ladder = (Step("small", endpoints=TWO[0].endpoints), STRONG)
     async with provider() as one, opened(one.url, tmp_path, ladder) as ai:
-        one.on("small", dies(3, how), says(["whole ", "again"]))
+        one.on("small-a", dies(3, how))
+        one.on("small-b", says(["whole ", "again"]))
         async with ai.stream(QUESTION) as stream:
             texts = [text async for text in stream]
     assert "".join(texts) == "whole again"
@@ -323,9 +325,10 @@ async def test_a_committed_stream_that_dies_ends_in_an_error_and_is_not_stored(
 async def test_a_whole_answer_called_as_a_stream_is_retried_when_it_ends_early(
     tmp_path: Path,
 ) -> None:
-    watched = Step("small", accept=None, timeout={"first_token": 5})
+    watched = replace(TWO[0], timeout={"first_token": 5})
     async with provider() as one, opened(one.url, tmp_path, (watched,)) as ai:
-        one.on("small", dies(2, "clean"), says("whole"))
+        one.on("small-a", dies(2, "clean"))
+        one.on("small-b", says("whole"))
         answer = await ai.complete(QUESTION)
     assert answer.text == "whole"
     assert all(call.streamed for call in one.calls)
@@ -338,9 +341,10 @@ async def test_an_error_event_in_mid_stream_is_a_failure(tmp_path: Path) -> None
         exchange.event({"error": {"message": "overloaded", "code": "overloaded"}})
         exchange.last_chunk()
 
-    ladder = (Step("small"), STRONG)
+    ladder = (Step("small", endpoints=TWO[0].endpoints), STRONG)
     async with provider() as one, opened(one.url, tmp_path, ladder) as ai:
-        one.on("small", script, says("whole"))
+        one.on("small-a", script)
+        one.on("small-b", says("whole"))
         async with ai.stream(QUESTION) as stream:
             assert "".join([text async for text in stream]) == "whole"
     assert stream.answer.attempts[0].kind is Kind.OVERLOADED

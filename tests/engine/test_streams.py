@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from cascade import CascadeError
-from tests.engine.scripted import Exchange, Script, completion, fails, provider, says
-from tests.engine.setting import LADDER, STRONG, opened
+from cascade import Broken, CascadeError, DeadlineExceeded
+from tests.engine.scripted import Exchange, Script, completion, fails, hangs, provider, says
+from tests.engine.setting import LADDER, STRONG, opened, read
 
 pytestmark = pytest.mark.anyio
 
@@ -199,6 +199,39 @@ async def test_reading_on_after_the_end_brings_nothing(tmp_path: Path) -> None:
             assert [text async for text in stream] == []
         assert ai.totals.by_rung == {"strong": 1}
         assert one.connections == 1
+
+
+async def test_a_stream_without_an_answer_ends_at_its_deadline(tmp_path: Path) -> None:
+    async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
+        one.on("strong", hangs(head=True))
+        with pytest.raises(DeadlineExceeded):
+            await read(ai, QUESTION, deadline=0.2)
+
+
+async def test_a_refusal_is_streamed_as_the_best_that_could_be_had(tmp_path: Path) -> None:
+    async def refuses(exchange: Exchange) -> None:
+        exchange.head()
+        exchange.piece("", refusal="I will not say that.")
+        exchange.end()
+
+    async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
+        one.on("strong", refuses)
+        async with ai.stream(QUESTION) as stream:
+            said = "".join([delta.refusal async for delta in stream.deltas()])
+        assert said == stream.answer.message.refusal == "I will not say that."
+        assert stream.answer.outcome == "best_effort"
+
+
+async def test_a_live_stream_that_is_refuted_at_its_end_is_broken(tmp_path: Path) -> None:
+    texts: list[str] = []
+    async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
+        one.on("strong", says(['{"total": ', "oops"]))
+        with pytest.raises(Broken, match="refuted"):
+            await read(ai, QUESTION, texts, response_format={"type": "json_object"})
+        assert "".join(texts) == '{"total": oops'
+        one.on("strong", says('{"total": 1}'))
+        answer = await ai.complete(QUESTION, response_format={"type": "json_object"})
+        assert answer.cache == "miss"
 
 
 async def test_many_streams_at_once_do_not_mix(tmp_path: Path) -> None:

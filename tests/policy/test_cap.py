@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
-from cascade.policy.model import Finish, Try
+from cascade.policy.model import Finish, GiveUp, Try
 from cascade.types import Kind
 from tests.policy.making import UNSURE, Hand, offered, option, plan
 
@@ -47,8 +48,6 @@ def test_a_cap_below_every_call_fails_and_says_why() -> None:
 
 
 def test_a_rule_that_gives_up_at_once_is_not_blamed_on_the_cap() -> None:
-    from cascade.policy.model import GiveUp
-
     hand = Hand(plan(option("only", hold=50), cap=1_000), lambda view, moves: GiveUp())
     assert hand.begin() == (Finish("failed", why="gave_up"),)
 
@@ -126,8 +125,6 @@ def test_without_a_cap_no_bill_is_an_overrun() -> None:
 
 
 def test_the_affordable_endpoint_is_called_where_the_first_is_too_dear() -> None:
-    from msgspec.structs import replace
-
     one = option("only", offers=2, hold=50, price=1, floor=10)
     dear, cheap = one.offers
     chosen = replace(one, offers=(replace(dear, output_price=100), cheap))

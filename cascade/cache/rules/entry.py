@@ -21,9 +21,6 @@ _MAGIC: Final = b"csc" + bytes([FORMAT])
 _CHECKSUM: Final = 16
 _HEAD: Final = len(_MAGIC) + _CHECKSUM
 
-OVERHEAD: Final = _HEAD
-"""Bytes that an entry takes beside its content."""
-
 
 class DamagedEntry(Exception):
     """The bytes are no entry of this key: damaged, tampered with, or of another version."""
@@ -67,6 +64,7 @@ class Codec:
 
         Raises:
             UnicodeEncodeError: a text holds half a surrogate pair.
+            OverflowError: a number has more than 64 bits.
         """
         payload = _encoder.encode(entry)
         return _MAGIC + self._checksum(key, payload) + payload

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from operator import attrgetter
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -89,24 +89,39 @@ class KeyMaker:
         together into one text.
 
         Raises:
-            RequestError: a text holds half a surrogate pair, which no encoding can carry.
+            RequestError: a text holds half a surrogate pair, or a number has more than 64 bits:
+                no encoding can carry them.
         """
-        numbers = [None if value is None else value + 0.0 for value in _numbers(request)]
-        pairs = _pairs(request)
-        parts = (
-            fingerprint,
-            _keyed(request),
-            numbers,
-            sorted(pairs) if pairs else None,
-            request.user if self._per_user else None,
-        )
         try:
-            text = _encoder.encode(parts)
+            text = _encoder.encode(self._parts(request, fingerprint))
         except UnicodeEncodeError as error:
             raise RequestError(
                 "messages", error.object[error.start : error.end], "is half of a surrogate pair",
                 "Send text that can be encoded as UTF-8.",
             ) from error  # fmt: skip
+        except OverflowError as error:
+            raise RequestError(
+                *_too_large(request), "has more than 64 bits", "Give a smaller number."
+            ) from error
         digest = self._hash.copy()
         digest.update(text)
         return digest.hexdigest()
+
+    def _parts(self, request: Request, fingerprint: bytes) -> tuple[Any, ...]:
+        pairs = _pairs(request)
+        return (
+            fingerprint,
+            _keyed(request),
+            [None if value is None else value + 0.0 for value in _numbers(request)],
+            sorted((token, bias + 0.0) for token, bias in pairs) if pairs else None,
+            request.user if self._per_user else None,
+        )
+
+
+def _too_large(request: Request) -> tuple[str, object]:
+    """The name and value of the number that cannot be encoded."""
+    for name in Request.__struct_fields__:
+        value = getattr(request, name)
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            return name, value
+    return "the request", None

@@ -37,8 +37,9 @@ def may_keep(response: Response, table: CacheTable) -> bool:
     if message.refusal:
         return False
     if response.finish_reason == "tool_calls" or message.tool_calls:
-        return table.tool_calls and response.finish_reason in ("tool_calls", "stop")
-    return response.finish_reason == "stop" and bool(message.text)
+        whole = response.finish_reason in ("tool_calls", "stop") and bool(message.tool_calls)
+        return table.tool_calls and whole
+    return response.finish_reason == "stop" and bool(message.text.strip())
 
 
 def lifetime(request: Request, table: CacheTable, jitter: float) -> float:
@@ -52,7 +53,7 @@ def fresh(entry: Entry, now: float, max_age: float | None) -> bool:
     age = now - entry.stored_at
     if now >= entry.expires_at or age < -SLACK:
         return False
-    return max_age is None or age < max_age
+    return max_age is None or max(age, 0.0) < max_age
 
 
 def takes(
