@@ -216,6 +216,17 @@ class AsyncStream:
             departure.flight.leave()
 
     @property
+    def id(self) -> str:
+        """The answer's id, known from the start: what feedback and support need.
+
+        Raises:
+            CascadeError: the stream was not entered.
+        """
+        if self._departure is not None:
+            return self._departure.id
+        return self.answer.id
+
+    @property
     def known(self) -> Answer | None:
         """The whole answer as soon as it is known: before its first piece is read where it was
         held until accepted, at the end where it streams live.

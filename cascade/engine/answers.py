@@ -49,6 +49,7 @@ def from_ended(
     ladder: Ladder,
     complexity: Complexity,
     *,
+    id: str,  # noqa: A002 - it is the answer's own name for it
     latency_s: float,
     cache: CacheStatus,
 ) -> Answer:
@@ -60,7 +61,7 @@ def from_ended(
     endpoint = next(e for e in rung.endpoints if e.name == chosen.endpoint)
     cost = total_cost(ended.attempts)
     return Answer(
-        id=new_id(),
+        id=id,
         response=response,
         rung=chosen.rung,
         model=response.model or chosen.model,

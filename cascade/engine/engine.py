@@ -149,12 +149,24 @@ class Engine:
             CascadeError: what came instead of an answer.
         """
         asked = self._ask(request)
-        while asked.joins and (flight := self._flights.find(asked.key)) is not None:
+        shared = await self._share(asked)
+        if shared is not None:
+            return shared
+        departure = self._depart(asked, None)
+        return departure.answer(await departure.flight.wait())
+
+    async def _share(self, asked: Asked) -> Answer | None:
+        """An answer from identical requests under way, one after the other; None to go alone."""
+        tried: Flight | None = None
+        while asked.joins:
+            flight = self._flights.find(asked.key)
+            if flight is None or flight is tried:
+                return None
             answer = await self._join(asked, flight)
             if answer is not None:
                 return answer
-        departure = self._depart(asked, None)
-        return departure.answer(await departure.flight.wait())
+            tried = flight
+        return None
 
     async def _join(self, asked: Asked, flight: Flight) -> Answer | None:
         """Wait for somebody else's run by one's own deadline. None: its answer will not do."""
@@ -181,10 +193,9 @@ class Engine:
     async def stream(self, request: Request) -> Answer | Departure:
         """Begin a streamed request: a shared answer at once, or a run whose pieces come."""
         asked = self._ask(request)
-        while asked.joins and (flight := self._flights.find(asked.key)) is not None:
-            answer = await self._join(asked, flight)
-            if answer is not None:
-                return answer
+        shared = await self._share(asked)
+        if shared is not None:
+            return shared
         departure = self._depart(asked, Outlet())
         departure.flight.callers += 1
         return departure
@@ -255,7 +266,9 @@ class Departure:
     ) -> None:
         self.asked, self.plan, self.complexity = asked, plan, complexity
         self.outlet, self._engine = outlet, engine
-        self._status: CacheStatus = "off" if asked.request.cache == "off" else "miss"
+        self.id = answers.new_id()
+        off = asked.request.cache == "off" or engine.cache is None
+        self._status: CacheStatus = "off" if off else "miss"
 
     def landed(self, ended: Ended) -> None:
         """The run has ended, and every call has its bill."""
@@ -275,6 +288,7 @@ class Departure:
             self.asked.request,
             self.asked.ladder,
             self.complexity,
+            id=self.id,
             latency_s=latency,
             cache=self._status,
         )

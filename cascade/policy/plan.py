@@ -52,7 +52,7 @@ def make_plan(
     Raises:
         UnsupportedParameter: no rung takes a binding parameter of the request.
         TooLong: no rung's context window holds the prompt.
-        RequestError: a cap is set and no rung has a known price.
+        RequestError: a cap is set and a rung's price, or what an image costs, is unknown.
     """
     cap = decide.max_cost if request.max_cost is None else money.from_usd(request.max_cost)
     delivery = _delivery(request, decide, stream)

@@ -57,6 +57,7 @@ def of_beginning(
     headers = [
         (b"cache-status", _cache_status(status, request)),
         _CACHES[status],
+        (b"x-cascade-request-id", identity.encode()),
         (b"x-request-id", identity.encode()),
         (b"server-timing", b"first;dur=%.3f" % (elapsed_s * 1000)),
     ]

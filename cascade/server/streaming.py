@@ -45,7 +45,8 @@ async def stream(ai: AsyncCascade, asked: Asked, send: Send) -> Reply | None:
     async with Events(send, beginning) as events:
         try:
             async with AsyncStream(ai, asked.request) as answering:
-                return await _pass_on(answering, events, asked, identity)
+                identity = answering.id
+                return await _pass_on(answering, events, asked)
         except errors.KNOWN as error:
             if not events.started:
                 raise
@@ -59,9 +60,7 @@ async def stream(ai: AsyncCascade, asked: Asked, send: Send) -> Reply | None:
         return None
 
 
-async def _pass_on(
-    answering: AsyncStream, events: Events, asked: Asked, identity: str
-) -> Reply | None:
+async def _pass_on(answering: AsyncStream, events: Events, asked: Asked) -> Reply | None:
     writer: StreamWriter | None = None
     async for deltas in answering.batches():
         if writer is None:
@@ -71,7 +70,7 @@ async def _pass_on(
                     return replayed(answer, asked)
                 await events.send(_events(answer, asked), last=True)
                 return None
-            writer = _live_writer(deltas, events, asked, identity)
+            writer = _live_writer(deltas, events, asked, answering.id)
             data = writer.start()
         else:
             data = b""

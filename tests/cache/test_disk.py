@@ -143,6 +143,19 @@ def test_the_size_limit_holds_and_the_earliest_written_go_first(directory: Path)
     assert len(kept) > 300
 
 
+def test_a_full_cache_gives_up_no_more_than_it_takes_in(directory: Path) -> None:
+    """In a batch, diskcache by itself would remove ten rows for each it writes: down to none."""
+    cache = opened(directory, size=1_000_000)
+    kept = []
+    for batch in range(8):
+        for number in range(writer.BATCH):
+            cache.put(key_of(batch * writer.BATCH + number), entry_of("x" * 1_000))
+        cache.flush()
+        kept.append(stats(directory).entries)
+    cache.close()
+    assert min(kept[3:]) > 300
+
+
 def test_a_smaller_limit_takes_hold(directory: Path) -> None:
     cache = opened(directory, size=3_000_000)
     for number in range(2_000):

@@ -29,7 +29,7 @@ async def test_an_answer_carries_everything_that_is_known_of_it(tmp_path: Path) 
     assert answer.message.role == "assistant"
     assert answer.finish_reason == "stop"
     assert (answer.rung, answer.model, answer.endpoint) == ("small", "small", "one/small")
-    assert (answer.outcome, answer.basis, answer.cache) == ("accepted", "rule", "miss")
+    assert (answer.outcome, answer.basis, answer.cache) == ("accepted", "rule", "off")
     assert answer.confidence is None
     assert answer.age_s is None
     assert answer.tool_calls == ()

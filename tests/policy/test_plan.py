@@ -343,41 +343,44 @@ def test_tokens_are_counted_only_where_the_bound_does_not_fit_under_the_cap() ->
         assert plan.options[0].offers[0].input_hold == hold
 
 
-def test_a_count_is_taken_with_a_third_more_and_never_above_the_bound() -> None:
-    for bound, count, tokens in ((1_000, 100, 135), (1_000, 101, 137), (110, 100, 110)):
-        size = Size(bound, lambda count=count: count)
-        plan = planned(
-            on=ladder(rung("a", endpoint("p/a", context=None))),
-            size=size,
-            decide=Decide(max_cost=1),
-        )
-        assert plan.options[0].offers[0].input_hold == tokens * 3
+@pytest.mark.parametrize(
+    ("bound", "count", "tokens"), [(1_000, 100, 135), (1_000, 101, 137), (110, 100, 110)]
+)
+def test_a_count_is_taken_with_a_third_more_and_never_above_the_bound(
+    bound: int, count: int, tokens: int
+) -> None:
+    wide = ladder(rung("a", endpoint("p/a", context=None)))
+    plan = planned(on=wide, size=Size(bound, lambda: count), decide=Decide(max_cost=1))
+    assert plan.options[0].offers[0].input_hold == tokens * 3
 
 
 def test_an_unknown_price_leaves_an_endpoint_out_under_a_cap() -> None:
-    unknown = endpoint("b/m", price=None)
-    chosen = ladder(rung("m", unknown, endpoint("a/m")), rung("strong", unknown))
-    assert [len(option.offers) for option in planned(on=chosen).options] == [2, 1]
+    chosen = ladder(rung("m", endpoint("b/m", price=None), endpoint("a/m")))
+    assert [len(option.offers) for option in planned(on=chosen).options] == [2]
     capped = planned(request(max_cost=1.0), chosen)
     assert [offer.endpoint for o in capped.options for offer in o.offers] == ["a/m"]
 
 
-def test_a_reference_that_a_cap_rules_out_moves_to_nobody() -> None:
-    chosen = ladder(rung("small"), rung("strong", endpoint("p/strong", price=None)))
-    plan = planned(request(max_cost=1.0), chosen)
-    assert (plan.reference, plan.options[0].bar) == (None, MODERATE)
+def test_a_rung_without_any_known_price_is_an_error_under_a_cap_that_names_its_models() -> None:
+    unknown = rung("b", endpoint("p/b", price=None), endpoint("q/b", price=None))
+    chosen = ladder(rung("a"), unknown)
     assert planned(request(), chosen).reference == 1
-
-
-def test_without_any_known_price_a_cap_is_an_error_that_names_the_models() -> None:
-    chosen = ladder(rung("a", endpoint("p/a", price=None)), rung("b", endpoint("p/b", price=None)))
     with pytest.raises(RequestError) as caught:
         planned(request(max_cost=0.5), chosen)
     assert str(caught.value) == (
-        "max_cost = 0.5: the price of p/a, p/b is unknown."
-        ' Set price under [models."…"] (or "free") or leave the cap out.'
+        "max_cost = 0.5: the price of p/b and q/b is unknown."
+        ' Set price (or "free") under [models."p/b"], or set no cap.'
     )
-    assert caught.value.place == "max_cost"
+    assert (caught.value.place, caught.value.value) == ("max_cost", 0.5)
+
+
+def test_a_reference_that_a_cap_rules_out_moves_to_nobody() -> None:
+    known = rung("small", endpoint("p/small", image_tokens=50))
+    chosen = ladder(known, rung("strong"))
+    plan = planned(replace(PICTURED, max_cost=1.0), chosen, stream=True)
+    assert (plan.reference, plan.options[0].bar) == (None, MODERATE)
+    assert [option.live for option in plan.options] == [False]
+    assert planned(PICTURED, chosen).reference == 1
 
 
 def test_an_image_under_a_cap_needs_a_bound_on_what_it_counts_as() -> None:
@@ -465,12 +468,6 @@ def test_a_whole_answer_is_never_live() -> None:
     assert planned(request(delivery="live")).delivery == "whole"
     assert planned(request(delivery="live"), stream=True).delivery == "live"
     assert planned(stream=True).delivery == "verified"
-
-
-def test_a_verified_reference_that_cannot_be_had_streams_nobody_live() -> None:
-    chosen = ladder(rung("small"), rung("strong", endpoint("p/strong", price=None)))
-    plan = planned(request(max_cost=1.0), chosen, stream=True)
-    assert [option.live for option in plan.options] == [False]
 
 
 def test_levels_are_three() -> None:

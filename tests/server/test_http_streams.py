@@ -72,7 +72,7 @@ async def test_chunks_arrive_as_they_are_sent(tmp_path: Path) -> None:
     assert texts == [f"{number} " for number in range(50)]
     assert stream.response.headers["x-cascade-cache"] == "miss"
     assert stream.response.headers["x-cascade-model"] == "scripted-1"
-    assert stream.response.headers["x-request-id"].startswith("req_")
+    assert stream.response.headers["x-cascade-request-id"].startswith("ans_")
 
 
 async def test_a_draft_that_falls_short_is_never_seen(tmp_path: Path) -> None:
