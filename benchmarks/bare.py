@@ -9,11 +9,12 @@ It writes ``{"url": …}`` when it listens, and ends at SIGTERM.
 from __future__ import annotations
 
 import sys
-
-import httpx
+from typing import TYPE_CHECKING
 
 from cascade.listen import Application, Receive, Scope, Send, serve
-from cascade.providers.transport import default_transport
+
+if TYPE_CHECKING:
+    import httpx
 
 _JSON = [(b"content-type", b"application/json")]
 
@@ -33,6 +34,10 @@ def hello(size: int) -> Application:
 
 def pass_through(base: str) -> Application:
     """Send everything on, and every piece of the answer back as it comes."""
+    import httpx  # not for ``hello``, whose start and memory are limits too
+
+    from cascade.providers.transport import default_transport
+
     transport = default_transport()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +61,8 @@ def pass_through(base: str) -> Application:
 
 def post(url: httpx.URL, body: bytes) -> httpx.Request:
     """The least request that our transport takes."""
+    import httpx
+
     return httpx.Request(
         "POST",
         url,

@@ -16,9 +16,7 @@ PACKAGE = ROOT / "cascade"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 PURE = ("policy", "checks", "wire", "cache/rules")
 IMPURE_CALLS = frozenset({"open", "print", "input", "exec", "eval", "__import__", "breakpoint"})
-PRIVATE = re.compile(
-    r"(/home/|/root/|/work/|BEGIN [A-Z ]*PRIVATE KEY|sk-[A-Za-z0-9]{20,})"
-)
+PRIVATE = re.compile(r"(/home/|/root/|/work/|BEGIN [A-Z ]*PRIVATE KEY|sk-[A-Za-z0-9]{20,})")
 
 
 def tracked_files() -> list[Path]:

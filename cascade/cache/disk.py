@@ -16,6 +16,7 @@ from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
 from cascade.cache.safedisk import Rows, Timeout
 from cascade.cache.secret import load_secret
 from cascade.cache.writer import Write, Writer
+from cascade.log import logger
 
 __all__ = ["ResponseCache", "load_secret"]
 
@@ -186,10 +187,5 @@ class ResponseCache:
 
 
 def _warn(error: Exception, directory: Path) -> None:
-    import logging
-
-    import structlog
-
-    log = structlog.wrap_logger(logging.getLogger("cascade"))
     why = str(error) or "another process keeps the database locked"
-    log.warning("cache entries are lost", error=why, directory=str(directory))
+    logger("cache").warning("cache entries are lost", error=why, directory=str(directory))

@@ -30,8 +30,10 @@ def serve(
     from cascade.client import AsyncCascade
     from cascade.config.keys import missing_keys
     from cascade.listen import serve as listen
+    from cascade.log import log_to_stderr
     from cascade.server.app import Server
 
+    log_to_stderr()
     tables = read_tables(config)
     for missing in missing_keys(tables, os.environ):
         say(f"Warning: {missing}")

@@ -24,6 +24,7 @@ from cascade.errors import (
     TooLong,
     UnsupportedParameter,
 )
+from cascade.log import logger
 from cascade.server.account import attempted
 from cascade.server.headers import Header
 from cascade.server.names import UnknownModelError
@@ -74,7 +75,7 @@ def problem(error: Exception, identity: str) -> Reply:
 
 def unexpected(error: Exception, identity: str) -> Reply:
     """Log a defect of ours; the client gets the id under which it stands in the log."""
-    _log(error, identity)
+    logger("server").error("unexpected error", request_id=identity, exc_info=error)
     message = f"something went wrong inside the server; its log says what, under {identity}"
     reply = refusal(500, message, _SERVER, "internal_error")
     reply.headers.append((b"x-request-id", identity.encode()))
@@ -119,24 +120,3 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
     """An answer that was sound but short travels with the error: it has been paid for."""
     told = attempted(attempt)
     return told | {"text": attempt.text} if attempt.result == "short" else told
-
-
-def _log(error: Exception, identity: str) -> None:
-    import logging
-
-    import structlog
-
-    log = structlog.wrap_logger(
-        logging.getLogger("cascade.server"),
-        processors=[_render],
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    log.error("unexpected error", request_id=identity, exc_info=error)
-
-
-def _render(_: Any, __: str, event: Any) -> tuple[tuple[str], dict[str, Any]]:
-    """Words and pairs in one line; the standard library's handlers write the trace."""
-    exc_info = event.pop("exc_info", None)
-    words = event.pop("event")
-    pairs = "".join(f" {name}={value}" for name, value in event.items())
-    return (f"{words}{pairs}",), {"exc_info": exc_info}

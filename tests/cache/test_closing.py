@@ -110,7 +110,9 @@ def test_a_flush_covers_what_its_own_thread_put_however_many_others_put(
             cache.put(key_of(number), entry_of())
             if number % 30 == 0:
                 cache.flush()
-                if not execute(cache.directory, "SELECT 1 FROM Cache WHERE key = ?", key_of(number)):
+                if not execute(
+                    cache.directory, "SELECT 1 FROM Cache WHERE key = ?", key_of(number)
+                ):
                     missing.append(number)
 
     threads = [threading.Thread(target=put, args=(1000 * n,)) for n in range(4)]

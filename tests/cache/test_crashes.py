@@ -84,7 +84,7 @@ def crash(directory: Path, rounds: int) -> None:
 def test_a_killed_writer_leaves_a_cache_that_opens_and_serves_nothing_wrong(
     directory: Path,
 ) -> None:
-    crash(directory, 5)
+    crash(directory, 8)
 
 
 @pytest.mark.slow

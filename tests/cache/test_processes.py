@@ -18,6 +18,7 @@ from cascade.cache.disk import ResponseCache
 from cascade.cache.inspection import Selection, delete, find, listing, stats, verify
 from cascade.cache.opening import ASIDE, DATABASE, mark_damaged
 from cascade.cache.rules.entry import Codec
+from cascade.errors import ConfigError
 from tests.cache.entries import SECRET, entry_of, execute, key_of, opened
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +134,19 @@ def test_a_database_that_others_use_is_not_set_aside_however_damaged(directory: 
     cache.close()
     opened(directory).close()
     assert (directory / ASIDE).exists()
+
+
+def test_what_others_use_and_will_not_open_is_a_clear_error(directory: Path) -> None:
+    cache = opened(directory)
+    cache.put(key_of(1), entry_of())
+    cache.flush()
+    execute(directory, "DROP INDEX Cache_key_raw")
+    execute(directory, "CREATE INDEX Cache_key_raw ON Cache (key, raw)")
+    with pytest.raises(ConfigError, match=r"two rows.*end the process that holds it"):
+        opened(directory)
+    assert cache.get(key_of(1)) is not None
+    cache.close()
+    assert not (directory / ASIDE).exists()
 
 
 def test_processes_that_find_it_damaged_at_once_share_the_new_one(directory: Path) -> None:

@@ -139,7 +139,7 @@ def test_the_size_limit_holds_when_answers_become_longer_or_shorter(
     assert stats(directory).entries >= 30
 
 
-def test_a_flipped_bit_anywhere_in_the_file_serves_nothing_wrong(
+def test_flipped_bits_anywhere_in_the_file_serve_nothing_wrong(
     directory: Path, tmp_path: Path
 ) -> None:
     bait = tmp_path / "precious"
@@ -153,9 +153,10 @@ def test_a_flipped_bit_anywhere_in_the_file_serves_nothing_wrong(
     whole = path.read_bytes()
     chance = random.Random(20)
     misses = damaged = 0
-    for _ in range(200):
+    for _ in range(50):
         flipped = bytearray(whole)
-        flipped[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
+        for _ in range(4):
+            flipped[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)
         path.write_bytes(flipped)
         cache = opened(directory)
         for number in range(30):

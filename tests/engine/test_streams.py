@@ -48,7 +48,12 @@ async def test_a_live_streams_first_piece_arrives_before_its_last_is_sent(tmp_pa
     assert stream.answer.first_token_s <= stream.answer.latency_s
 
 
-async def test_the_pieces_of_a_live_stream_arrive_as_they_are_sent(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "gap", [pytest.param(0.01, id="10 ms"), pytest.param(0.05, id="50 ms", marks=pytest.mark.slow)]
+)
+async def test_the_pieces_of_a_live_stream_arrive_as_they_are_sent(
+    tmp_path: Path, gap: float
+) -> None:
     sent: list[float] = []
 
     async def script(exchange: Exchange) -> None:
@@ -56,7 +61,7 @@ async def test_the_pieces_of_a_live_stream_arrive_as_they_are_sent(tmp_path: Pat
         for piece in PIECES:
             sent.append(time.monotonic())
             exchange.piece(piece, logprob=-0.01)
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(gap)
         exchange.end()
 
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:

@@ -16,30 +16,46 @@ _WINDOW: Final = 1_000  # characters from either end of the turn: a document sta
 
 _SPAN: Final = r"(?:day|week|weekend|month|quarter|year|season|morning|afternoon|evening|night)"
 
+_OFFICE: Final = r"(?:president|chancellor|prime\ minister|king|queen|pope|ceo|champion|mayor)"
+_PLACE: Final = r"(?:store|shop|museum|bank|pharmacy|restaurant|office|library|market|pool|gym)"
+
 _NOW: Final = re.compile(
-    rf"""\b(?:
+    rf"""(?<!\w)(?:
       today | tonight | tomorrow | yesterday | nowadays | these\ days | currently | recently
     | (?:right|just|by|as\ of|until|up\ to|happening|going\ on|available|open|playing)\ now
     | now(?=\s*(?:[?!]|$|\.\s*$))                         # ... now?
-    | (?:what|who|where|which|how|is|are)\b[^.?!\n]{{0,60}}\bnow\b
+    | (?:what|who|where|which|how|is|are)\b[^.?!\n]{{0,60}}\bnow\b(?!\()
     | at\ (?:the\ moment|present) | at\ this\ (?:moment|time|point\ in\ time)
-    | this\ {_SPAN} | (?:last|next|past|coming)\ {_SPAN}
-    | (?:the|your|its|his|her|their|our|a|whose|what|which|who)(?:\ is|'s)?(?:\ the)?\ current
+    | this\ {_SPAN} | (?:last|next|past|coming)\ {_SPAN} | upcoming | trending
+    | next\ (?:train|bus|flight|tram|ferry|match|game|concert|election|holiday|eclipse|full\ moon)
+    | (?:the|your|its|his|her|their|our|whose|what|which|who)(?:\ is|'s)?(?:\ the)?\ current
       (?=\ (?!in\b|is\b|of\b|and\b|at\b|that\b|through\b|across\b|flow|density|source|account
         |directory|user|thread|line|node|element|function|file|folder|row|loop|iteration)\w)
-    | (?<!at\ the\ )latest | newest | up[ -]to[ -]date
+    | current\ (?:weather|events|affairs|time|date|year|temperature|version|price|status|score
+      |situation|standings|(?:[\w-]+\ )?(?:price|rate)|{_OFFICE})s?
+    | (?<!at\ the\ )latest | newest | up[ -]to[ -]date | what(?:'s|\ is)\ new
     | most\ recent | recent\ (?:news|events?|developments?|changes|releases?|updates?)
-    | (?:breaking|latest|any|the|world|local)\ news | news\ (?:about|on|from|in)\b | headlines
+    | (?:breaking|latest|any|world|local)\ news | news\ (?:about|on|from|in)\b | headlines
+    | (?:in|what(?:'s|\ is)|summari[sz]e|read|give\ me)\ the\ news
+    | \A\s*(?:the\ )?(?:news|(?:local\ )?(?:time|temperature|weather|date)(?=\ (?:in|at)\b))
     | what(?:'s|\ is|\ are)?\ (?:the\ )?(?:date|time|day|month|year)
       (?=\s*(?:[?!.]|$|\ is\ it|\ are\ we|\ in\b|\ at\b|\ does\ it))
+    | (?:what|which)\ (?:day|week|month|year|season)\ (?:of\ the\ \w+\ )?is\ (?:it|this)
+    | what\ (?:is|was|will\ be)\ the\ (?:date|day|year)\b[^.?!\n]{{0,30}}\b(?:ago|from\ now)
     | (?:do\ you\ know|tell\ me|have)\ (?:what|the)\ (?:time|date|day)\b(?!\ (?:complexity|series))
-    | how\ (?:long|many\ (?:days|weeks|months|hours))\ (?:is\ it\ |are\ there\ |left\ )?
-      (?:until|till|to\ go|since|ago)
+    | how\ (?:long|many\ (?:days|weeks|months|hours))\ (?:is\ it\ |are\ (?:there\ )?|left\ )?
+      (?:until|till|left|to\ go|since|ago)
+    | \A\s*(?:days|weeks|months|hours|time)\ (?:until|till)
     | weather\ (?:in|at|like|for|forecast|report|be|outside)
-    | (?:how|what)(?:'s|\ is|\ will)\ the\ weather | forecast\ (?:for|in)
-    | (?:exchange\ rate|(?:stock|share|oil|gold|bitcoin)\ price|traffic|score)
-      \ (?:in|for|of|at|between|on)\b
+    | (?:how|what)(?:'s|\ is|\ will)\ the\ (?:weather|traffic) | forecast\ (?:for|in)
+    | (?:exchange\ rate|(?:oil|gold|bitcoin)\ price|traffic)\ (?:in|for|of|at|between|on)\b
+    | (?:stock|share)\ prices? | (?:dollar|euro|pound|yen|usd|eur|gbp|jpy|chf)\ exchange\ rate
+    | price\ of\ (?:bitcoin|gold|silver|oil|gas|petrol|ethereum) | how\ much\ is\ (?:a\ )?bitcoin
+    | the\ score(?=\s*(?:\?|$)|\ (?:in|of|at|between)\ ) | live\ scores?
+    | (?:happening|going\ on)\ in\ (?:the\ world|(?!(?:the|this|that|my|your|our)\b)\w+)
+    | is\ the\ (?:[\w'-]+\ )?{_PLACE}\ (?:still\ )?open | is\ [\w.]+\ down(?=\s*\?)
     | is\ it\ (?:raining|snowing|sunny|cold|hot|open|dark)\b | still\ (?:alive|open|in\ office)
+    | in\ (?:cinemas|theat(?:er|re)s)
     )(?!\w)""",
     re.IGNORECASE | re.VERBOSE,
 )
@@ -53,10 +69,12 @@ _OWNED: Final = r"""(?:account|address|appointment|balance|bank|bill|birthday|bo
 
 _ASKER: Final = re.compile(
     rf"""\b(?:
-      my\ (?:own\ )?(?:[\w'-]+\ ){{0,2}}?{_OWNED}\b
+      my\ (?:own\ )?(?:[\w'-]+\ ){{0,2}}?{_OWNED}\b | status\ of\ (?:my|our)
+    | our\ (?:bank\ )?(?:account|balance|bill|invoice|subscription|booking|reservation)s?
     | (?:what|where|when|who|which|how)(?:'s|\ is|\ are|\ was|\ were|\ do|\ does|\ did|\ much\ is
       |\ much\ are|\ many\ are)?\ my\b(?!\ (?:code|function|script|query|program|loop|regex))
-    | who\ am\ I | where\ am\ I | how\ old\ am\ I | remember\ me | know\ about\ me
+    | \A\s*(?:who|where|how\ old)\ am\ I | \A\s*where\ do\ I\ (?:live|work)  # else it is a riddle
+    | remember\ me | know\ about\ me | plan\ am\ I\ on | do\ I\ get\ paid
     | (?<!how\ )(?:do|did|have|am|was|will
       |how\ much\ (?:do|did|have)|how\ many\ \w+\ (?:do|did|have)|what\ (?:do|did|have)
       |when\ (?:do|did|have|am))\ I

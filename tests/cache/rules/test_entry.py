@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
 from cascade.types import Message, Response
 from tests.cache.entries import SECRET, entry_of, full_entry, key_of
+from tests.wire.strategies import responses, texts
 
 CODEC = Codec(SECRET)
 KEY = key_of(1)
@@ -25,6 +26,20 @@ def test_what_is_kept_comes_back_whole(entry: Entry) -> None:
 def test_any_text_number_and_cost_come_back(text: str, number: float, cost: int) -> None:
     entry = entry_of(text, confidence=number, cost=cost)
     assert CODEC.decode(KEY, CODEC.encode(KEY, entry)) == entry
+
+
+@given(responses(), st.lists(texts).map(tuple))
+def test_every_answer_comes_back_whole(response: Response, tags: tuple[str, ...]) -> None:
+    """With tool calls, reasoning, log-probabilities, refusals and usage."""
+    entry = entry_of(response=response, tags=tags)
+    assert CODEC.decode(KEY, CODEC.encode(KEY, entry)) == entry
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_under_any_other_key_it_is_damage(key: str) -> None:
+    if key != KEY:
+        with pytest.raises(DamagedEntry):
+            CODEC.decode(key, DATA)
 
 
 @given(st.integers(0, len(DATA) - 1), st.integers(1, 255))

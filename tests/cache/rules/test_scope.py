@@ -199,6 +199,7 @@ def test_whole_numbers_and_the_order_of_biases_make_no_difference() -> None:
         (asked(temperature=0), asked(temperature=0.0)),
         (asked(temperature=-0.0), asked(temperature=0.0)),
         (asked(top_p=1), asked(top_p=1.0)),
+        (asked(logit_bias=(("1", 2),)), asked(logit_bias=(("1", 2.0),))),
         (
             asked(logit_bias=(("1", 2.0), ("3", 4.0))),
             asked(logit_bias=(("3", 4.0), ("1", 2.0))),
@@ -235,6 +236,16 @@ def test_the_key_is_pinned_so_that_a_change_of_its_making_is_noticed() -> None:
 def test_half_a_surrogate_pair_is_an_error_that_says_so() -> None:
     with pytest.raises(RequestError, match="half of a surrogate pair"):
         KEYS.key(asked("a \ud800 b"), FINGERPRINT)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("seed", 2**70), ("max_tokens", 2**64), ("seed", -(2**63) - 1)]
+)
+def test_a_number_that_no_encoding_can_carry_is_an_error_that_names_it(
+    name: str, value: int
+) -> None:
+    with pytest.raises(RequestError, match=rf"{name} = {value}.*64 bits"):
+        KEYS.key(msgspec.structs.replace(asked(), **{name: value}), FINGERPRINT)
 
 
 SAMPLE = Request(

@@ -66,12 +66,16 @@ def test_a_refusal_and_an_empty_answer_are_not_kept() -> None:
         Message("assistant", "No.", refusal="I will not."),
         Message("assistant", ""),
         Message("assistant", None),
+        Message("assistant", " \n"),
     ):
         assert not shelf.may_keep(Response(message, "stop", "m"), TABLE)
 
 
 @pytest.mark.parametrize("reason", ["stop", "tool_calls", "length"])
 def test_tool_calls_are_kept_only_where_that_is_asked_for(reason: FinishReason) -> None:
+    message = Message("assistant", "Rhine.")
+    if reason == "tool_calls":  # said to be there, and none is
+        assert not shelf.may_keep(Response(message, reason, "m"), CacheTable(tool_calls=True))
     message = Message("assistant", None, tool_calls=(ToolCall("1", "look", "{}"),))
     response = Response(message, reason, "m")
     assert not shelf.may_keep(response, TABLE)
@@ -109,6 +113,8 @@ def test_an_answer_about_now_lives_short() -> None:
         (10, 0, False),
         (0, 0, False),
         (-30, None, True),
+        (-30, 0, False),
+        (-30, 1, True),
         (-3600, None, False),
     ],
 )

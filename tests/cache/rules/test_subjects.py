@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from cascade.cache.rules.subjects import is_about_now, is_about_the_asker
@@ -53,6 +55,28 @@ Is it raining?
 Is the Pope still alive?
 What's the situation at the moment?
 What   time\tis it
+latest
+What's new in Python?
+current weather
+Current time in Tokyo
+time in Tokyo
+news
+Summarize the news
+How's the traffic?
+What day of the week is it?
+Which season is it?
+What was the date two weeks ago?
+When is the next train to Berlin?
+upcoming concerts in Berlin
+What is trending?
+Is the pharmacy open?
+Is GitHub down?
+What is the score?
+Price of bitcoin
+days until Christmas
+How many days left in the year?
+What is happening in Ukraine?
+What's going on in the world?
 WHAT IS THE DATE
 """
 LASTING = """
@@ -79,6 +103,23 @@ What is the capital of France?
 What date did the war end?
 What time did the Titanic sink?
 Presently is a synonym of soon.
+I know that.
+Explain the newspaper industry.
+What is alternating current?
+What's a current mirror circuit?
+Explain the current account of a country.
+What does datetime.now() return?
+What does the SQL function NOW() return?
+What term is given to a score of one over par in golf?
+What is the score function in statistics?
+He was in despair over the news he had received.
+What is happening in this function?
+What is a price?
+What is the last digit of 2^100?
+In the next chapter, what happens?
+How many weeks are there in a year?
+What is a day trader?
+What is weather?
 Write a function that parses a timestamp.
 """
 MINE = """
@@ -106,6 +147,13 @@ Please reset my password
 What is my credit card limit?
 what's my e-mail
 What's my wife's birthday?
+Where do I live?
+Which plan am I on?
+When do I get paid?
+status of my application
+What is our account balance?
+Is my flight delayed?
+Why was my card charged twice?
 """
 NOBODYS = """
 What is a balance sheet?
@@ -123,6 +171,17 @@ What did I just ask?
 Write a story about a dog named Myron.
 Am I right that Koblenz lies on the Rhine?
 Do I need a comma here?
+In my opinion, Kant was right. Was he?
+In my opinion…
+My function raises a TypeError. Why?
+What is wrong with my regex?
+What is a current account?
+I am two years older than my sister, who is nine. How old am I?
+I have a neck but no head. Who am I?
+Whosoever brings evil into our order must be expelled. Why?
+Who wrote "My Fair Lady"?
+my_list = [1, 2]; what is my_list[0]?
+Is it part of the economy or of the academy?
 """
 
 
@@ -175,3 +234,14 @@ def test_a_request_without_a_user_turn_is_about_nothing() -> None:
     request = Request(messages=(Message("system", "today, my balance"),))
     assert not is_about_now(request)
     assert not is_about_the_asker(request)
+
+
+@pytest.mark.parametrize(
+    "piece", [" ", "\t", "a\n", "my ", "my own ", "my x'", "what is the ", "how many ", "\u2019"]
+)
+def test_a_turn_of_a_million_characters_is_read_at_once(piece: str) -> None:
+    request = asked(piece * (1_000_000 // len(piece)))
+    began = time.process_time()
+    is_about_now(request)
+    is_about_the_asker(request)
+    assert time.process_time() - began < 1  # some milliseconds; hours if it were not linear
