@@ -6,6 +6,7 @@ price with up to six decimals is exact, and so is every bill. Floats appear at t
 
 from __future__ import annotations
 
+import math
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
 from cascade.types import Price, Usage
@@ -57,10 +58,10 @@ def bill(price: Price, usage: Usage) -> int:
 
 
 def show(units: int | None) -> str:
-    """Write an amount for people: as many digits as it needs to be told from zero."""
+    """Write an amount for people: with as many decimals as tell it from zero."""
     if units is None:
         return "an unknown price"
     usd = to_usd(units)
-    if units == 0:
-        return "$0"
-    return f"${usd:.4f}" if usd >= 0.01 else f"${usd:.2g}" if usd < 1e-4 else f"${usd:.6f}"
+    if units == 0 or usd >= 0.01:
+        return "$0" if units == 0 else f"${usd:.4f}"
+    return f"${usd:.{3 - math.ceil(math.log10(usd))}f}"

@@ -119,9 +119,9 @@ def test_every_recorded_cost_is_reproduced_exactly(name: str) -> None:
     [
         (None, "an unknown price"),
         (0, "$0"),
-        (21_600_000, "$2.2e-05"),
+        (21_600_000, "$0.0000216"),
         (123_000_000_000, "$0.1230"),
-        (1_234_000_000, "$0.001234"),
+        (1_234_000_000, "$0.00123"),
     ],
 )
 def test_an_amount_is_shown_for_people(units: int | None, text: str) -> None:

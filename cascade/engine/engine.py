@@ -97,6 +97,8 @@ class Engine:
         started = time.perf_counter()
         if self.cache is None or request.cache in ("off", "refresh"):
             return None
+        if not shelf.may_look(request, self.tables.cache):
+            return None
         ladder = self.ladder_of(request)
         entry = self.cache.get(self._keys.key(request, ladder.fingerprint))
         if entry is None:

@@ -49,9 +49,10 @@ class RecordedAnswer(msgspec.Struct, frozen=True, gc=False):
     """What one model answered, and what was measured then.
 
     ``final`` is the answer extracted from ``text``; ``score`` (0 to 1) is how the source graded
-    it. ``finish_reason`` is there where it was not ``stop``. Tokens, ``cost_usd`` (US dollars) and ``latency_s`` (seconds) are of the answering call.
-    ``mean_logprob`` is the mean log-probability of the answer's tokens, ``p_true_logprob`` that of
-    "true" in a second call that asked the model about its own answer; natural logarithms.
+    it; ``finish_reason`` is there where it was not ``stop``. Tokens, ``cost_usd`` (US dollars) and
+    ``latency_s`` (seconds) are of the answering call. ``mean_logprob`` is the mean log-probability
+    of the answer's tokens, ``p_true_logprob`` that of "true" in a second call that asked the model
+    about its own answer; natural logarithms.
     """
 
     text: str

@@ -21,14 +21,18 @@ def may_store(request: Request, table: CacheTable) -> bool:
     Not where it asks for chance (a temperature above 0), offers tools or forbids it, unless the
     configuration keeps such answers; and never what is somebody's own where nobody is named.
     """
-    if request.cache == "off":
-        return False
-    if request.temperature and not table.sampled:
-        return False
-    if request.tools and not table.tool_calls:
+    if request.cache == "off" or not may_look(request, table):
         return False
     kept_apart = table.per_user and request.user is not None
     return kept_apart or not is_about_the_asker(request)
+
+
+def may_look(request: Request, table: CacheTable) -> bool:
+    """Whether stored answers are for requests of this kind, under today's configuration: what was
+    kept under another one is not served any more."""
+    if request.temperature and not table.sampled:
+        return False
+    return not request.tools or table.tool_calls
 
 
 def may_keep(response: Response, table: CacheTable) -> bool:

@@ -60,7 +60,7 @@ _NOW: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 
-_OWNED: Final = r"""(?:account|address|appointment|balance|bank|bill|birthday|booking|calendar|card
+_OWNED: Final = r"""(?:account|address|appointment|balance|bank|bill|booking|calendar|card
     |cart|claim|contract|credit|data|delivery|deposit|doctor|e-?mail|flight|grade|health|history
     |income|insurance|invoice|job|loan|location|manager|medication|meeting|membership|message|money
     |mortgage|name|number|order|package|parcel|password|payment|pension|phone|plan|policy
