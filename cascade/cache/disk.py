@@ -13,7 +13,7 @@ from cascade.cache.inspection import Selection, delete, labels
 from cascade.cache.opening import is_busy, is_damage, mark_damaged, open_rows, unusable
 from cascade.cache.presence import Presence
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
-from cascade.cache.safedisk import Rows, Timeout
+from cascade.cache.safedisk import Rows
 from cascade.cache.secret import load_secret
 from cascade.cache.writer import Write, Writer
 from cascade.log import logger
@@ -101,28 +101,14 @@ class ResponseCache:
         pending = self._pending.get(key)
         if pending is not None:
             return pending.entry
-        data = self._read(key)
-        if data is None:
-            return None
         try:
-            return self._codec.decode(key, data)
-        except DamagedEntry:
-            self.damaged += 1
+            with self._reading:
+                data = None if self._closed else self._reader.read(key)
+            return None if data is None else self._codec.decode(key, data)
+        # OSError: a row that is not ours. ValueError: two rows under one key.
+        except (DamagedEntry, OSError, sqlite3.Error, ValueError) as error:
+            self._unreadable(error)
             return None
-
-    def _read(self, key: str) -> bytes | None:
-        with self._reading:
-            if self._closed:
-                return None
-            refused = self._reader.disk.refused
-            try:
-                data: bytes | None = self._reader.get(key)
-            except (sqlite3.Error, Timeout, ValueError) as error:  # ValueError: it has two rows
-                self._unreadable(error)
-                return None
-            if data is None:
-                self.damaged += self._reader.disk.refused - refused
-            return data
 
     def put(self, key: str, entry: Entry) -> None:
         """Keep an entry. It is readable here at once, and on the disk a little later."""
