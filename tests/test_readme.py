@@ -84,6 +84,17 @@ def server(environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
         process.stdout.close()
 
 
+def test_the_figure_is_the_one_that_the_demo_prints(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    command = [sys.executable, "-m", "cascade", "demo", "--json", "--speed", "0"]
+    figures = json.loads(run(command, environment, tmp_path))
+    cost, always = figures["cost_usd"], figures["always_strongest_usd"]
+    saved = f"{figures['saved_share']:.0%}".replace("%", " %")
+    assert f"{figures['requests']} requests" in README
+    assert f"**${cost:.4f} instead of ${always:.4f}, {saved} less**" in README
+
+
 def test_the_library_snippet_answers_and_streams(
     environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -143,7 +143,7 @@ class CacheSection(Table):
     enabled: bool = True
     size: Bytes = 1_000_000_000
     ttl: Seconds = 7 * 86_400.0
-    now_ttl: Seconds = 60.0
+    now_ttl: Seconds = 600.0
     sampled: bool = False
     tool_calls: bool = False
     per_user: bool = False

@@ -61,6 +61,10 @@ class Engine:
     ) -> None:
         self.tables, self.rule, self.cache = tables, rule, cache
         self._callers, self._keys = callers, keys
+        self._indexes = {
+            name: {rung.name: index for index, rung in enumerate(ladder.rungs)}
+            for name, ladder in tables.ladders.items()
+        }
         self._flights = Flights()
         self._loop = asyncio.get_running_loop()
         self.totals = Totals()
@@ -114,7 +118,7 @@ class Engine:
 
     def _takes(self, request: Request, ladder: Ladder, entry: Entry) -> bool:
         """Whether this request's own plan would accept the entry's answer now."""
-        index = next((i for i, rung in enumerate(ladder.rungs) if rung.name == entry.rung), None)
+        index = self._indexes[ladder.name].get(entry.rung)
         if index is None:
             return False
         last = len(ladder.rungs) - 1

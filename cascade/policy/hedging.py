@@ -22,6 +22,6 @@ def next_hedge_at(plan: Plan, state: State) -> float:
 
 def _hedge_at(plan: Plan, flight: Flight) -> float:
     after = plan.options[flight.option].hedge_after
-    if after is None or flight.streamed or flight.hedged or flight.cancelled or flight.check:
+    if after is None or flight.streamed or flight.hedged or flight.cancelled:
         return math.inf
     return flight.since + after

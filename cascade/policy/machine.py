@@ -88,7 +88,7 @@ def step(plan: Plan, rule: Rule, state: State, event: Event, now: float) -> Step
         case Left():
             if state.outcome is not None:
                 return state, ()
-            return _end_all(state, Finish("cancelled", ref=None, why="left"))
+            return _end_all(state, Finish("cancelled", why="left"))
         case _:
             assert_never(event)
 
@@ -113,7 +113,7 @@ def _answered(plan: Plan, rule: Rule, state: State, event: Answered, now: float)
 
 def _checked(plan: Plan, rule: Rule, state: State, event: Checked, now: float) -> Step:
     flight, state = _land(plan, state, event.call, event.cost)
-    if flight is None or state.committed is not None:
+    if flight is None:
         return state, ()
     answers = tuple(
         replace(answer, evidence=event.evidence, confidence=event.confidence)
@@ -129,7 +129,7 @@ def _failed(plan: Plan, rule: Rule, state: State, event: Failed, now: float) -> 
     if flight is None:
         return state, ()
     if state.committed == flight.call:
-        return _end_all(state, Finish("broken", ref=None, why="committed"))
+        return _end_all(state, Finish("broken", why="committed"))
     if flight.check is not None:
         return _decide(plan, rule, state, now)
     if REMEDY[event.kind] == "stop":
@@ -155,13 +155,13 @@ def _refused(plan: Plan, rule: Rule, state: State, event: Refused, now: float) -
 
 def _streamed(plan: Plan, state: State, event: Streamed, now: float) -> Step:
     flight = _flight(state, event.call)
-    if flight is None or flight.streamed or flight.cancelled or state.outcome is not None:
+    if flight is None or flight.streamed or flight.cancelled:
         return state, ()
     state = _replace_flight(state, replace(flight, streamed=True))
     live = plan.options[flight.option].live and flight.check is None
     if not live or state.committed is not None or now >= plan.deadline:
         return state, ()
-    state = replace(state, committed=flight.call, retries=(), wake=None)
+    state = replace(state, committed=flight.call)
     state, cancels = _cancel(state, [f for f in _running(state) if f.call != flight.call])
     return state, (*cancels, Commit(flight.call))
 
@@ -177,10 +177,7 @@ def _woke(plan: Plan, rule: Rule, state: State, now: float) -> Step:
     state = replace(state, retries=tuple(r for r in state.retries if r.at > now))
     for retry in due:
         call = next_call(plan, state, retry.option, now)
-        if call is None:
-            over = replace(state.tallies[retry.option], over=True)
-            state = _retally(state, retry.option, over)
-        else:
+        if call is not None:
             state, started = _start(state, call, now)
             actions += started
     for flight in due_hedges(plan, state, now):
@@ -235,9 +232,7 @@ def _choose(rule: Rule, view: View, moves: tuple[Choice, ...]) -> Choice:
 
 def _accept(plan: Plan, state: State, ref: int) -> Step:
     candidate = next(answer for answer in state.answers if answer.ref == ref)
-    finish = Finish(
-        "accepted", basis_of(plan, candidate), ref, store=candidate.storable, why="rule"
-    )
+    finish = Finish("accepted", basis_of(plan, candidate), ref, store=candidate.storable)
     return _end_all(state, finish)
 
 
@@ -270,7 +265,6 @@ def _remedy(
             state = _retally(state, flight.option, tally)
             state = replace(state, retries=(*state.retries, Retry(flight.option, at)))
             return _arm(plan, state)
-    state = _retally(state, flight.option, replace(tally, over=True))
     return _decide(plan, rule, state, now)
 
 
@@ -338,7 +332,7 @@ def _land(plan: Plan, state: State, call: int, cost: int) -> tuple[Flight | None
         overrun=state.overrun or (plan.cap is not None and cost > hold),
         flights=tuple([f for f in state.flights if f.call != call]),
     )
-    if flight is None or flight.cancelled or state.outcome is not None:
+    if flight is None or flight.cancelled:
         return None, state
     return flight, state
 
@@ -401,7 +395,7 @@ def best(usable: list[Candidate]) -> Candidate:
 
 def _end_committed(plan: Plan, state: State, candidate: Candidate) -> Step:
     if not candidate.usable:
-        return _end_all(state, Finish("broken", ref=None, why="committed"))
+        return _end_all(state, Finish("broken", why="committed"))
     finish = Finish(
         "accepted",
         basis_of(plan, candidate),
@@ -414,4 +408,4 @@ def _end_committed(plan: Plan, state: State, candidate: Candidate) -> Step:
 
 def _end_all(state: State, finish: Finish) -> Step:
     state, cancels = _cancel(state, _running(state))
-    return replace(state, outcome=finish.outcome, retries=(), wake=None), (*cancels, finish)
+    return replace(state, outcome=finish.outcome), (*cancels, finish)

@@ -42,8 +42,7 @@ def admissible(plan: Plan, state: State, now: float) -> tuple[Choice, ...]:
 
 def is_untouched(state: State, option: int) -> bool:
     """Whether the option is still the rule's to open; once it is, the machine sees to it."""
-    tally = state.tallies[option]
-    return not (tally.calls or tally.answered or tally.over)
+    return not state.tallies[option].calls
 
 
 def _is_affordable(plan: Plan, state: State, option: int) -> bool:

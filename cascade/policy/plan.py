@@ -74,10 +74,7 @@ def make_plan(
         raise _no_image_bound(request, rungs)
     reference = len(options) - 1 if indexes[-1] == max(open_rungs) else None
     return Plan(
-        options=tuple(
-            _live(option, position == reference, delivery)
-            for position, option in enumerate(options)
-        ),
+        options=tuple(_live(option, delivery) for option in options),
         order=_order(indexes, start),
         reference=reference,
         deadline=now + (decide.deadline if request.deadline is None else request.deadline),
@@ -212,9 +209,9 @@ def _option(rung: Rung, offers: tuple[Offer, ...], ceiling: _Ceiling, bar: Bar |
     )
 
 
-def _live(option: Option, is_reference: bool, delivery: str) -> Option:
+def _live(option: Option, delivery: str) -> Option:
     """Under ``verified`` only what is accepted whatever it shows may leave as it arrives."""
-    live = delivery == "live" or (delivery == "verified" and (is_reference or option.bar is None))
+    live = delivery == "live" or (delivery == "verified" and option.bar is None)
     return msgspec.structs.replace(option, live=True) if live else option
 
 

@@ -26,7 +26,7 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", "-m", "not slow", *sys.arg
     importlib.util.find_spec("diskcache_community") is None, reason="the fork is not installed"
 )
 def test_the_disk_tests_hold_on_the_maintained_fork() -> None:
-    names = ("disk", "inspection", "opening", "tampering")
+    names = ("closing", "disk", "inspection", "opening", "tampering", "trouble")
     done = subprocess.run(
         [sys.executable, "-c", RUN, *(f"{HERE}/test_{name}.py" for name in names)],
         cwd=ROOT,

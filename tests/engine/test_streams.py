@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from cascade import Broken, CascadeError, DeadlineExceeded
+from cascade.engine.delivery import Delivery, Outlet
+from cascade.types import Delta
 from tests.engine.scripted import Exchange, Script, completion, fails, hangs, provider, says
 from tests.engine.setting import LADDER, STRONG, opened, read
 
@@ -266,3 +268,15 @@ async def test_a_whole_answer_to_a_streamed_call_is_delivered_in_order(tmp_path:
         one.on("strong", whole)
         async with ai.stream(QUESTION) as stream:
             assert "".join([text async for text in stream]) == "all at once"
+
+
+async def test_after_the_commit_no_other_calls_pieces_leave() -> None:
+    outlet = Outlet()
+    delivery = Delivery(outlet)
+    for call, text in ((0, "a"), (1, "b")):
+        delivery.take(call, Delta(text=text))
+    delivery.commit(1)
+    for call, text in ((0, "a late"), (1, " c")):
+        delivery.take(call, Delta(text=text))
+    outlet.end()
+    assert [delta.text async for batch in outlet.batches() for delta in batch] == ["b", " c"]

@@ -73,8 +73,9 @@ _ASKER: Final = re.compile(
       my\ (?:own\ )?(?:[\w'-]+\ ){{0,2}}?{_OWNED}\b | status\ of\ (?:my|our)
     | our\ (?:bank\ )?(?:account|balance|bill|invoice|subscription|booking|reservation)s?
     | (?:what|where|when|who|which|how)(?:'s|\ is|\ are|\ was|\ were|\ do|\ does|\ did|\ much\ is
-      |\ much\ are|\ many\ are)?\ my\b(?!\ (?:code|function|script|query|program|loop|regex))
-    | \A\s*(?:who|where|how\ old)\ am\ i | \A\s*where\ do\ i\ (?:live|work)  # else it is a riddle
+      |\ much\ are|\ many\ are)?\ my\b(?!\ (?:code|function|script|query|program|loop|regex|age)\b)
+    # Further in they are the end of a riddle.
+    | \A\s*(?:(?:who|where|how\ old)\ am\ i | what(?:'s|\ is)\ my\ age | where\ do\ i\ (?:live|work))
     | remember\ me | know\ about\ me | plan\ am\ i\ on | do\ i\ get\ paid
     | (?<!how\ )(?:do|did|have|am|was|will
       |how\ much\ (?:do|did|have)|how\ many\ \w+\ (?:do|did|have)|what\ (?:do|did|have)
@@ -88,7 +89,10 @@ _ASKER: Final = re.compile(
 
 
 _FIRST_PERSON: Final = frozenset(("i", "me", "my", "our"))
-_SPACED: Final = str.maketrans(dict.fromkeys(string.punctuation + "\u201c\u201d\u2026", " "))
+_MARKS: Final = (
+    "\u2013\u2014\u2018\u201c\u201d\u201e\u2026\u00ab\u00bb\u00bf"  # dashes, quotes, dots
+)
+_SPACED: Final = str.maketrans(dict.fromkeys(string.punctuation + _MARKS, " "))
 
 
 def is_about_now(request: Request) -> bool:

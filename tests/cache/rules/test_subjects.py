@@ -148,6 +148,10 @@ What is my credit card limit?
 what's my e-mail
 What's my wife's birthday?
 Where do I live?
+How old am I?
+What is my age?
+“What’s my balance?”
+Well—my balance, please
 Which plan am I on?
 When do I get paid?
 status of my application
@@ -178,6 +182,7 @@ What is wrong with my regex?
 What is a current account?
 I am two years older than my sister, who is nine. How old am I?
 I have a neck but no head. Who am I?
+Today is my birthday and I am twice as old as six years ago. What is my age?
 Whosoever brings evil into our order must be expelled. Why?
 Who wrote "My Fair Lady"?
 my_list = [1, 2]; what is my_list[0]?
