@@ -141,7 +141,8 @@ def verify(as_json: AsJson = False) -> None:
 
     directory = _directory()
     codec = _codec(directory)
-    damaged = damaged_rows(directory, codec) if codec else []
+    with _readable(directory):
+        damaged = damaged_rows(directory, codec) if codec else []
     if as_json:
         print_json({"damaged": damaged})
     else:

@@ -157,4 +157,10 @@ def test_a_retry_whose_money_is_gone_when_it_is_due_gives_its_place_to_the_next_
     hand.answer(1, 0.25, evidence=UNSURE, cost=150)
     hand.wake(2.3)
     assert hand.calls == [(2, 2, 0)]
-    assert hand.state.tallies[0].over
+
+
+def test_a_bill_of_a_call_that_nobody_knows_is_above_its_hold() -> None:
+    hand = Hand(plan(cap=1_000))
+    hand.begin()
+    hand.fail(9, Kind.BROKEN, cost=1)
+    assert (hand.state.spent, hand.state.overrun) == (1, True)

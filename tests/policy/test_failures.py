@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from cascade.policy.model import Cancel, Finish, Refused, Tally, WakeAt
+from cascade.policy.model import (
+    Cancel,
+    Choice,
+    Finish,
+    Refused,
+    Tally,
+    Try,
+    View,
+    WakeAt,
+)
+from cascade.policy.moves import WAIT
 from cascade.policy.remedies import REMEDY, after_failure, offers_left, retry_delay
 from cascade.types import Kind
 from tests.policy.making import SURE, UNSURE, Hand, option, plan
@@ -357,3 +367,106 @@ def test_a_hedge_that_was_refused_leaves_the_first_call_running() -> None:
     assert hand.tell(Refused(1), 1.1) == ()
     hand.answer(0, 2.0, evidence=SURE)
     assert hand.finish.ref == 0
+
+
+def test_a_failure_at_the_deadline_is_not_tried_elsewhere() -> None:
+    hand = Hand(plan(option("small", offers=2), option("strong")))
+    hand.begin()
+    assert hand.fail(0, Kind.OVERLOADED, 100.0) == [Finish("failed", why="deadline")]
+
+
+def test_a_failure_that_names_no_time_pauses_nobody() -> None:
+    assert after_failure(Tally(), 0, Kind.OVERLOADED, None, 10.0).resume == 10.0
+    assert after_failure(Tally(resume=3.0), 0, Kind.LIMITED, 2.5, 10.0).resume == 3.0
+
+
+def test_a_cancelled_twin_that_answers_all_the_same_is_too_late() -> None:
+    hand = Hand(
+        plan(
+            option("small", offers=2, hedge_after=1.0, live=True), option("strong"), delivery="live"
+        )
+    )
+    hand.begin()
+    hand.wake(1.0)
+    hand.answer(0, 1.5, evidence=UNSURE)
+    assert hand.calls == [(2, 1, 0)]
+    assert hand.stream(1, 1.6) == []
+    assert hand.answer(1, 1.7, evidence=SURE, cost=9) == []
+    assert [answer.ref for answer in hand.state.answers] == [0]
+    assert (hand.state.spent, hand.state.committed) == (9, None)
+
+
+def test_all_that_is_due_at_one_waking_is_done() -> None:
+    four = (
+        option("a", hedge_after=1.0),
+        option("b"),
+        option("c", offers=2, hedge_after=4.0),
+        option("d", offers=2, hedge_after=3.0),
+    )
+    hand = Hand(plan(*four), eager)
+    hand.begin()
+    hand.wake(1.0)
+    hand.answer(1, 2.0, evidence=UNSURE)
+    hand.answer(0, 3.0, evidence=UNSURE)
+    assert [(flight.option, flight.since) for flight in hand.state.flights] == [(2, 2.0), (3, 3.0)]
+    hand.wake(6.0)
+    assert hand.calls == [(4, 2, 1), (5, 3, 1)]
+    assert [(flight.since, flight.hedged) for flight in hand.state.flights[2:]] == [
+        (6.0, True),
+        (6.0, True),
+    ]
+
+
+def test_retries_and_hedges_that_are_due_together_all_start() -> None:
+    four = (
+        option("a", hedge_after=1.0, offers=1),
+        option("b"),
+        option("c", hedge_after=None),
+        option("d", hedge_after=None),
+    )
+    hand = Hand(plan(*four), eager)
+    hand.begin()
+    hand.wake(1.0)
+    hand.answer(1, 2.0, evidence=UNSURE)
+    hand.answer(0, 2.0, evidence=UNSURE)
+    hand.fail(2, Kind.OVERLOADED, 3.0)
+    hand.fail(3, Kind.OVERLOADED, 3.0)
+    assert [retry.option for retry in hand.state.retries] == [2, 3]
+    hand.wake(6.0)
+    assert hand.calls == [(4, 2, 0), (5, 3, 0)]
+    assert hand.state.retries == ()
+
+
+def test_a_retry_that_is_due_starts_beside_a_hedge() -> None:
+    four = (
+        option("a", hedge_after=1.0),
+        option("b"),
+        option("c"),
+        option("d", offers=2, hedge_after=2.0),
+    )
+    hand = Hand(plan(*four), eager)
+    hand.begin()
+    hand.wake(1.0)
+    hand.answer(1, 2.0, evidence=UNSURE)
+    hand.answer(0, 2.0, evidence=UNSURE)
+    hand.fail(2, Kind.OVERLOADED, 2.0)
+    hand.wake(4.0)
+    assert hand.calls == [(4, 2, 0), (5, 3, 1)]
+
+
+def test_a_hedge_minds_the_endpoints_of_its_own_option_only() -> None:
+    chosen = plan(option("a", offers=2, hedge_after=1.0), option("b", offers=2, hedge_after=1.0))
+    hand = Hand(chosen, eager)
+    hand.begin()
+    hand.wake(1.0)
+    assert hand.calls == [(1, 0, 1)]
+    hand.answer(0, 2.0, usable=False)
+    assert hand.calls == [(2, 1, 0)]
+    hand.wake(3.0)
+    assert hand.calls == [(3, 1, 1)]
+
+
+def eager(view: View, moves: tuple[Choice, ...]) -> Choice:
+    """A rule that calls all it can."""
+    tries = [move for move in moves if isinstance(move, Try)]
+    return tries[0] if tries else WAIT

@@ -18,6 +18,7 @@ from cascade.policy.model import (
     Choice,
     Commit,
     Finish,
+    Flight,
     GiveUp,
     Left,
     PaidCheck,
@@ -29,6 +30,7 @@ from cascade.policy.model import (
     Wait,
     WakeAt,
 )
+from cascade.policy.moves import admissible
 from cascade.types import Bar, Clocks, Kind
 from tests.policy.making import SURE, UNSURE, Hand, offered, option, plan
 
@@ -148,6 +150,15 @@ def test_where_every_answer_has_a_confidence_the_most_probable_is_the_better_one
     hand.answer(1, evidence=UNSURE, confidence=0.5)
     hand.fail(2, Kind.FILTERED)
     assert hand.finish == Finish("best_effort", ref=0, why="gave_up")
+
+
+def test_no_confidence_at_all_is_less_than_some() -> None:
+    hand = Hand(plan(option("small"), option("medium"), option("strong")))
+    hand.begin()
+    hand.answer(0, evidence=UNSURE, confidence=0.1)
+    hand.answer(1, evidence=UNSURE, confidence=0.0)
+    hand.fail(2, Kind.FILTERED)
+    assert hand.finish.ref == 0
 
 
 def test_of_equally_probable_answers_the_stronger_rungs_is_the_better_one() -> None:
@@ -370,7 +381,8 @@ def test_a_paid_check_runs_under_its_hold_and_its_finding_replaces_what_was_know
     hand.begin()
     hand.answer(0, evidence=UNSURE)
     assert Check(1, "judge", 0, hold=30) in hand.actions
-    assert (hand.state.held, hand.state.answers[0].asked) == (30, ("judge",))
+    assert hand.state.answers[0].asked == ("judge",)
+    assert hand.state.flights == (Flight(1, 0, 0, 30, 0.0, hedged=True, check="judge", ref=0),)
     hand.tell(Checked(1, SURE, 0.7, 12))
     assert hand.finish == Finish("accepted", "rule", 0, store=True, why="rule")
     assert (hand.state.spent, hand.state.answers[0].confidence) == (12, 0.7)
@@ -417,11 +429,36 @@ def test_a_refused_check_leaves_its_option_alone() -> None:
 
 
 def test_a_check_dearer_than_what_is_left_is_not_offered() -> None:
-    for cap, affordable in ((29, False), (30, True)):
+    for cap, affordable in ((41, False), (42, True)):
         chosen = plan(checks=(JUDGE,), cap=cap)
-        usable = Candidate(0, 0)
-        state = _with_answers(chosen, usable)
+        state = _with_answers(chosen, Candidate(0, 0))
+        runs = Flight(1, 1, 0, hold=5, since=0.0)
+        state = replace(state, spent=7, flights=(runs,))
         assert (Ask("judge", 0) in offered(state, chosen)) is affordable
+
+
+def test_a_check_is_asked_of_one_answer_and_stays_open_for_the_others() -> None:
+    chosen = plan(checks=(JUDGE,))
+    hand = Hand(chosen, lambda view, moves: Ask("judge", 1))
+    hand.state = _with_answers(chosen, Candidate(0, 0), Candidate(1, 1))
+    hand.begin()
+    assert [answer.asked for answer in hand.state.answers] == [(), ("judge",)]
+
+
+def test_a_check_has_no_hedge() -> None:
+    chosen = plan(option("small", offers=2, hedge_after=1.0), option("strong"), checks=(JUDGE,))
+    hand = Hand(chosen, _asks)
+    hand.begin()
+    hand.answer(0, evidence=UNSURE)
+    assert hand.wake(1.0) == [WakeAt(100.0)]
+
+
+def test_a_finding_about_a_call_that_never_was_changes_no_answer() -> None:
+    hand = Hand(plan(checks=(JUDGE,)), _asks)
+    hand.begin()
+    hand.answer(0, evidence=UNSURE)
+    assert hand.tell(Checked(9, SURE, 1.0, 0)) == ()
+    assert hand.state.answers[0].evidence == UNSURE
 
 
 def test_a_check_of_a_refuted_answer_is_not_offered() -> None:
@@ -450,6 +487,13 @@ def test_options_that_were_called_are_not_offered_again() -> None:
     hand.begin()
     assert Try(0) not in offered(hand.state, hand.plan)
     assert Try(1) in offered(hand.state, hand.plan)
+
+
+def test_at_the_deadline_nothing_is_offered_that_would_start_a_call() -> None:
+    chosen = plan(checks=(JUDGE,), deadline=5.0)
+    state = _with_answers(chosen, Candidate(0, 0))
+    assert admissible(chosen, state, 5.0) == (Accept(0), GiveUp())
+    assert len(admissible(chosen, state, 4.999)) == 5
 
 
 def test_waiting_is_offered_while_something_runs_only() -> None:

@@ -207,6 +207,17 @@ def test_a_rung_that_lacks_a_binding_parameter_is_no_option(name: str, asked: Re
     )
 
 
+def test_what_no_rung_takes_is_named_by_what_the_strongest_lacks() -> None:
+    lacking = [
+        rung(name, endpoint(f"p/{name}", lacks=frozenset({name})))
+        for name in ("tools", "images", "stop")
+    ]
+    asked = replace(PICTURED, tools=(Tool("f"),), stop=("x",))
+    with pytest.raises(UnsupportedParameter) as caught:
+        planned(asked, ladder(*lacking))
+    assert caught.value.place == "stop"
+
+
 def test_plain_text_as_a_response_format_binds_nobody() -> None:
     plain = rung("small", endpoint("p/small", lacks=frozenset({"response_format"})))
     asked = request(response_format=ResponseFormat("text"))
@@ -286,7 +297,10 @@ def test_images_count_towards_the_window() -> None:
         plan = planned(PICTURED, ladder(pictures, rung("strong")), size=Size(1_000, lambda: 40))
         assert (len(plan.options) == 2) is fits
     unknown = rung("small", endpoint("p/small", context=101))
-    assert len(planned(PICTURED, ladder(unknown, rung("strong")), size=SIZE).options) == 2
+    tight = Size(100, lambda: 101)
+    assert len(planned(PICTURED, ladder(unknown, rung("strong")), size=tight).options) == 2
+    pictures = rung("small", endpoint("p/small", context=101, image_tokens=60))
+    assert len(planned(PICTURED, ladder(pictures, rung("strong")), size=tight).options) == 1
     bound = rung("small", endpoint("p/small", context=161, image_tokens=60))
     counted = Size(100, lambda: 10**6)
     assert len(planned(PICTURED, ladder(bound, rung("strong")), size=counted).options) == 2

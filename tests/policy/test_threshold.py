@@ -212,6 +212,15 @@ def test_evidence_below_the_bar_is_short_even_when_unsure_means_accept() -> None
     assert hand.calls == [(1, 1, 0)]
 
 
+def test_a_confidence_below_its_bar_is_short_even_when_unsure_means_accept() -> None:
+    for confidence, outcome in ((0.5, None), (None, "accepted")):
+        lenient = Bar(confidence=0.8, when_unsure="accept")
+        hand = Hand(plan(option("small", bar=lenient), option("strong")))
+        hand.begin()
+        hand.answer(0, confidence=confidence)
+        assert hand.state.outcome == outcome
+
+
 def test_a_refusal_is_short_whatever_its_evidence_says() -> None:
     hand = Hand(plan())
     hand.begin()

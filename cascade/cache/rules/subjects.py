@@ -75,7 +75,8 @@ _ASKER: Final = re.compile(
     | (?:what|where|when|who|which|how)(?:'s|\ is|\ are|\ was|\ were|\ do|\ does|\ did|\ much\ is
       |\ much\ are|\ many\ are)?\ my\b(?!\ (?:code|function|script|query|program|loop|regex|age)\b)
     # Further in they are the end of a riddle.
-    | \A\s*(?:(?:who|where|how\ old)\ am\ i | what(?:'s|\ is)\ my\ age | where\ do\ i\ (?:live|work))
+    | \A\s*(?:(?:who|where|how\ old)\ am\ i | what(?:'s|\ is)\ my\ age)
+    | \A\s*where\ do\ i\ (?:live|work)
     | remember\ me | know\ about\ me | plan\ am\ i\ on | do\ i\ get\ paid
     | (?<!how\ )(?:do|did|have|am|was|will
       |how\ much\ (?:do|did|have)|how\ many\ \w+\ (?:do|did|have)|what\ (?:do|did|have)
