@@ -31,7 +31,7 @@ slow: $(VENV)/ready
 
 # Mutation testing of the policy; survivors are explained in tests/policy/MUTANTS.md.
 mutants: $(VENV)/ready
-	$(BIN)/mutmut run
+	CASCADE_WALKS=60 $(BIN)/mutmut run
 	$(BIN)/mutmut results
 
 # Every benchmark beside its limit in the same run.

@@ -423,3 +423,7 @@ def _assert_law(number: int, played: Walk, rule: Rule) -> None:
     for law in LAWS:
         if (law.__doc__ or "").startswith(f"{number}."):
             law(played)
+
+
+def test_no_law_is_without_a_bug_that_breaks_it() -> None:
+    assert {number for number, _ in BUGS.values()} == set(range(1, 12))
