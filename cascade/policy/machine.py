@@ -12,6 +12,16 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
+from cascade.policy.flights import (
+    cancel,
+    flight_of,
+    land,
+    replace_flight,
+    retally,
+    running,
+    start,
+    start_check,
+)
 from cascade.policy.hedging import due_hedges, next_hedge_at
 from cascade.policy.model import (
     Accept,
@@ -20,9 +30,7 @@ from cascade.policy.model import (
     Ask,
     Begun,
     Call,
-    Cancel,
     Candidate,
-    Check,
     Checked,
     Choice,
     Commit,
@@ -97,22 +105,22 @@ def step(plan: Plan, rule: Rule, state: State, event: Event, now: float) -> Step
 
 
 def _answered(plan: Plan, rule: Rule, state: State, event: Answered, now: float) -> Step:
-    flight, state = _land(plan, state, event.call, event.cost)
+    flight, state = land(plan, state, event.call, event.cost)
     if flight is None:
         return state, ()
     candidate = replace(event.candidate, ref=flight.call, option=flight.option)
     state = replace(state, answers=(*state.answers, candidate))
     if state.committed == flight.call:
         return _end_committed(plan, state, candidate)
-    state = _retally(state, flight.option, replace(state.tallies[flight.option], answered=True))
+    state = retally(state, flight.option, replace(state.tallies[flight.option], answered=True))
     twins: tuple[Action, ...] = ()
     if candidate.usable:
-        state, twins = _cancel(state, [f for f in _running(state, flight.option) if not f.check])
+        state, twins = cancel(state, [f for f in running(state, flight.option) if not f.check])
     return _after(twins, _decide(plan, rule, state, now))
 
 
 def _checked(plan: Plan, rule: Rule, state: State, event: Checked, now: float) -> Step:
-    flight, state = _land(plan, state, event.call, event.cost)
+    flight, state = land(plan, state, event.call, event.cost)
     if flight is None:
         return state, ()
     answers = tuple(
@@ -125,7 +133,7 @@ def _checked(plan: Plan, rule: Rule, state: State, event: Checked, now: float) -
 
 
 def _failed(plan: Plan, rule: Rule, state: State, event: Failed, now: float) -> Step:
-    flight, state = _land(plan, state, event.call, event.cost)
+    flight, state = land(plan, state, event.call, event.cost)
     if flight is None:
         return state, ()
     if state.committed == flight.call:
@@ -137,32 +145,32 @@ def _failed(plan: Plan, rule: Rule, state: State, event: Failed, now: float) -> 
     tally = after_failure(
         state.tallies[flight.option], flight.offer, event.kind, event.retry_after, now
     )
-    state = _retally(state, flight.option, tally)
-    if _running(state, flight.option):  # its hedge is still out: that is the remedy
+    state = retally(state, flight.option, tally)
+    if running(state, flight.option):  # its hedge is still out: that is the remedy
         return _arm(plan, state)
     return _remedy(plan, rule, state, flight, event, now)
 
 
 def _refused(plan: Plan, rule: Rule, state: State, event: Refused, now: float) -> Step:
-    flight, state = _land(plan, state, event.call, 0)
+    flight, state = land(plan, state, event.call, 0)
     if flight is None:
         return state, ()
     if flight.check is None:
         tally = replace(state.tallies[flight.option], over=True)
-        state = _retally(state, flight.option, tally)
+        state = retally(state, flight.option, tally)
     return _decide(plan, rule, state, now)
 
 
 def _streamed(plan: Plan, state: State, event: Streamed, now: float) -> Step:
-    flight = _flight(state, event.call)
+    flight = flight_of(state, event.call)
     if flight is None or flight.streamed or flight.cancelled:
         return state, ()
-    state = _replace_flight(state, replace(flight, streamed=True))
+    state = replace_flight(state, replace(flight, streamed=True))
     live = plan.options[flight.option].live and flight.check is None
     if not live or state.committed is not None or now >= plan.deadline:
         return state, ()
     state = replace(state, committed=flight.call)
-    state, cancels = _cancel(state, [f for f in _running(state) if f.call != flight.call])
+    state, cancels = cancel(state, [f for f in running(state) if f.call != flight.call])
     return state, (*cancels, Commit(flight.call))
 
 
@@ -178,13 +186,13 @@ def _woke(plan: Plan, rule: Rule, state: State, now: float) -> Step:
     for retry in due:
         call = next_call(plan, state, retry.option, now)
         if call is not None:
-            state, started = _start(state, call, now)
+            state, started = start(state, call, now)
             actions += started
     for flight in due_hedges(plan, state, now):
-        state = _replace_flight(state, replace(flight, hedged=True))
+        state = replace_flight(state, replace(flight, hedged=True))
         call = _hedge_call(plan, state, flight, now)
         if call is not None:
-            state, started = _start(state, call, now, hedged=True)
+            state, started = start(state, call, now, hedged=True)
             actions += started
     if state.waits:
         return _after(actions, _arm(plan, state))
@@ -207,10 +215,10 @@ def _decide(plan: Plan, rule: Rule, state: State, now: float) -> Step:
         case Try(option):
             call = next_call(plan, state, option, now)
             assert call is not None, "an admissible Try has a call"
-            state, actions = _start(state, call, now)
+            state, actions = start(state, call, now)
             return _after(actions, _arm(plan, state))
         case Ask(check, ref):
-            state, actions = _start_check(plan, state, check, ref, now)
+            state, actions = start_check(plan, state, check, ref, now)
             return _after(actions, _arm(plan, state))
         case Wait():
             return _arm(plan, state)
@@ -255,14 +263,14 @@ def _remedy(
     tally = state.tallies[flight.option]
     fresh = next_call(plan, state, flight.option, now, busy=tally.failed)
     if fresh is not None:
-        state, actions = _start(state, fresh, now)
+        state, actions = start(state, fresh, now)
         return _after(actions, _arm(plan, state))
     again = REMEDY[event.kind] == "again" and tally.retries < RETRIES
     if again and next_call(plan, state, flight.option, now) is not None:
         at = max(tally.resume, now + retry_delay(plan.seed, flight.call))
         if at < plan.deadline:
             tally = replace(tally, retries=tally.retries + 1)
-            state = _retally(state, flight.option, tally)
+            state = retally(state, flight.option, tally)
             state = replace(state, retries=(*state.retries, Retry(flight.option, at)))
             return _arm(plan, state)
     return _decide(plan, rule, state, now)
@@ -271,7 +279,7 @@ def _remedy(
 def _hedge_call(plan: Plan, state: State, flight: Flight, now: float) -> Call | None:
     """A hedge goes to an endpoint of the option that has not failed, else to the next option."""
     busy = (
-        *(other.offer for other in _running(state, flight.option)),
+        *(other.offer for other in running(state, flight.option)),
         *state.tallies[flight.option].failed,
     )
     call = next_call(plan, state, flight.option, now, busy)
@@ -291,83 +299,6 @@ def _arm(plan: Plan, state: State) -> Step:
     if at == state.wake:
         return state, ()
     return replace(state, wake=at), (WakeAt(at),)
-
-
-# --- flights and money ---
-
-
-def _start(
-    state: State, call: Call, now: float, hedged: bool = False
-) -> tuple[State, tuple[Action, ...]]:
-    tally = state.tallies[call.option]
-    flight = Flight(call.call, call.option, call.offer, call.hold, now, hedged=hedged)
-    state = replace(state, next_call=state.next_call + 1, flights=(*state.flights, flight))
-    return _retally(state, call.option, replace(tally, calls=tally.calls + 1)), (call,)
-
-
-def _start_check(
-    plan: Plan, state: State, name: str, ref: int, now: float
-) -> tuple[State, tuple[Action, ...]]:
-    hold = next(check.hold for check in plan.checks if check.name == name)
-    if plan.cap is None:
-        hold = 0
-    call = state.next_call
-    answers = tuple(
-        replace(answer, asked=(*answer.asked, name)) if answer.ref == ref else answer
-        for answer in state.answers
-    )
-    option = next(answer.option for answer in answers if answer.ref == ref)
-    flight = Flight(call, option, 0, hold, now, hedged=True, check=name, ref=ref)
-    state = replace(state, next_call=call + 1, flights=(*state.flights, flight), answers=answers)
-    return state, (Check(call, name, ref, hold),)
-
-
-def _land(plan: Plan, state: State, call: int, cost: int) -> tuple[Flight | None, State]:
-    """Settle a call's bill. The flight comes back only if its answer may still matter."""
-    flight = _flight(state, call)
-    hold = 0 if flight is None else flight.hold
-    state = replace(
-        state,
-        spent=state.spent + cost,
-        overrun=state.overrun or (plan.cap is not None and cost > hold),
-        flights=tuple([f for f in state.flights if f.call != call]),
-    )
-    if flight is None or flight.cancelled:
-        return None, state
-    return flight, state
-
-
-def _cancel(state: State, flights: list[Flight]) -> tuple[State, tuple[Action, ...]]:
-    if not flights:
-        return state, ()
-    calls = {flight.call for flight in flights}
-    marked = tuple(
-        replace(flight, cancelled=True) if flight.call in calls else flight
-        for flight in state.flights
-    )
-    return replace(state, flights=marked), tuple(Cancel(flight.call) for flight in flights)
-
-
-def _running(state: State, option: int | None = None) -> list[Flight]:
-    return [
-        flight
-        for flight in state.flights
-        if not flight.cancelled and option in (None, flight.option)
-    ]
-
-
-def _flight(state: State, call: int) -> Flight | None:
-    return next((flight for flight in state.flights if flight.call == call), None)
-
-
-def _replace_flight(state: State, flight: Flight) -> State:
-    flights = tuple(flight if f.call == flight.call else f for f in state.flights)
-    return replace(state, flights=flights)
-
-
-def _retally(state: State, option: int, tally: Tally) -> State:
-    tallies = state.tallies
-    return replace(state, tallies=(*tallies[:option], tally, *tallies[option + 1 :]))
 
 
 def _after(actions: tuple[Action, ...], then: Step) -> Step:
@@ -407,5 +338,5 @@ def _end_committed(plan: Plan, state: State, candidate: Candidate) -> Step:
 
 
 def _end_all(state: State, finish: Finish) -> Step:
-    state, cancels = _cancel(state, _running(state))
+    state, cancels = cancel(state, running(state))
     return replace(state, outcome=finish.outcome), (*cancels, finish)

@@ -5,28 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cascade.types import Request
+from cascade.types import Request, parameters
 
 Uses = Callable[[Request], Any]
 
 
-def _set(name: str) -> Uses:
-    return lambda request: getattr(request, name) is not None
+def _uses(name: str) -> Uses:
+    return _SPECIAL.get(name) or (lambda request: getattr(request, name) is not None)
 
 
-ADVISORY: dict[str, Uses] = {
-    "temperature": _set("temperature"),
-    "top_p": _set("top_p"),
-    "seed": _set("seed"),
-    "presence_penalty": _set("presence_penalty"),
-    "frequency_penalty": _set("frequency_penalty"),
+_SPECIAL: dict[str, Uses] = {
     "logit_bias": lambda request: request.logit_bias,
-    "reasoning_effort": _set("reasoning_effort"),
-    "user": _set("user"),
-}
-"""Dropped for a model that does not take them, and listed in ``Answer.dropped``."""
-
-BINDING: dict[str, Uses] = {
     "tools": lambda request: request.tools,
     "images": lambda request: request.images,
     "response_format": lambda request: (
@@ -35,8 +24,10 @@ BINDING: dict[str, Uses] = {
     "stop": lambda request: request.stop,
     "logprobs": lambda request: request.logprobs,
 }
-"""A model that does not take one of these is no option for a request that uses it."""
+"""How a request uses what is not simply None where it does not."""
 
+ADVISORY: dict[str, Uses] = {name: _uses(name) for name in parameters.ADVISORY}
+BINDING: dict[str, Uses] = {name: _uses(name) for name in parameters.BINDING}
 PARAMETERS = frozenset(ADVISORY) | frozenset(BINDING)
 
 

@@ -235,6 +235,17 @@ def test_after_the_end_nothing_is_done_and_late_bills_are_counted() -> None:
     assert hand.state.spent == 8
 
 
+def test_a_request_that_has_ended_or_is_committed_does_not_begin_again() -> None:
+    ended = Hand(plan())
+    ended.begin()
+    ended.tell(Left(), 1.0)
+    assert ended.begin(2.0) == ()
+    committed = Hand(plan(option("only", live=True), delivery="live"))
+    committed.begin()
+    committed.stream(0, 1.0)
+    assert committed.begin(2.0) == ()
+
+
 def test_events_of_calls_that_never_were_change_money_only() -> None:
     hand = Hand(plan())
     hand.begin()

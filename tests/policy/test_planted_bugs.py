@@ -131,7 +131,7 @@ def a_bill_is_cut_at_its_hold(patch: pytest.MonkeyPatch) -> None:
         held = sum(flight.hold for flight in state.flights if flight.call == call)
         return right(plan, state, call, cost if plan.cap is None else min(cost, held))
 
-    changed(patch, machine, "_land", cut)
+    changed(patch, machine, "land", cut)
 
 
 @breaks(2)
@@ -140,7 +140,7 @@ def a_cancelled_call_is_let_go_before_its_bill(patch: pytest.MonkeyPatch) -> Non
         after, actions = right(state, flights)
         return replace(after, flights=tuple(f for f in after.flights if not f.cancelled)), actions
 
-    changed(patch, machine, "_cancel", lets_go)
+    changed(patch, machine, "cancel", lets_go)
 
 
 @breaks(2)
@@ -222,7 +222,7 @@ def what_has_answered_is_called_again(patch: pytest.MonkeyPatch) -> None:
     def forgets(right: Any, state: State, option: int, tally: Any) -> Any:
         return right(state, option, replace(tally, answered=False))
 
-    changed(patch, machine, "_retally", forgets)
+    changed(patch, machine, "retally", forgets)
     changed(
         patch, moves, "is_untouched", lambda right, state, option: not state.tallies[option].over
     )
@@ -360,7 +360,7 @@ def the_answer_of_a_cancelled_call_still_counts(patch: pytest.MonkeyPatch) -> No
         flights = tuple(replace(f, cancelled=False) if f.call == call else f for f in state.flights)
         return right(plan, replace(state, flights=flights), call, cost)
 
-    changed(patch, machine, "_land", forgiving)
+    changed(patch, machine, "land", forgiving)
 
 
 @breaks(11)
