@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import math
 import signal
 import socket
 import threading
@@ -27,12 +28,53 @@ Send = Callable[[Event], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _BACKLOG = 2048
+_DRAINED = 4  # times the limit: as much of a body that is too long is read and thrown away
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _MENDS = {
     errno.EADDRINUSE: "Stop what listens there, or choose another port (0 takes any free one).",
     errno.EACCES: "Choose a port above 1023.",
     errno.EADDRNOTAVAIL: "Choose an address of this machine, such as 127.0.0.1.",
 }
+
+
+class ClientLeftError(Exception):
+    """The client closed the connection before the answer's end."""
+
+
+class TooLargeError(Exception):
+    """The request's body is longer than the limit."""
+
+
+async def departure(receive: Receive) -> None:
+    """Wait until the client leaves. The request's body must have been read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def read_body(receive: Receive, limit: float = math.inf) -> bytes:
+    """Return the request's body, of at most ``limit`` bytes.
+
+    Raises:
+        TooLargeError: it has more than ``limit`` bytes.
+        ClientLeftError: the client left before its end.
+    """
+    parts, size, more = list[bytes](), 0, True
+    while more:
+        event = await receive()
+        if event["type"] == "http.disconnect":
+            raise ClientLeftError
+        part: bytes = event.get("body", b"")
+        size += len(part)
+        more = event.get("more_body", False)
+        if size <= limit:
+            parts.append(part)
+        elif size > _DRAINED * limit:
+            break
+        else:  # read on, so that a client which sends before it reads hears what is wrong
+            parts.clear()
+    if size > limit:
+        raise TooLargeError
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Listener:

@@ -10,8 +10,7 @@ import math
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 
 from cascade.types import Price, Usage
-
-UNITS_PER_USD = 10**12
+from cascade.types.tables import UNITS_PER_USD as UNITS_PER_USD
 
 FREE = Price(input=0, cached=0, cache_write=0, output=0)
 

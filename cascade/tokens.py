@@ -18,7 +18,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from cascade.types import Request
+from cascade.types import Request, Response
 
 if TYPE_CHECKING:
     import tiktoken
@@ -32,6 +32,9 @@ _TOKENS = 199_998
 # tiktoken's pattern engine recurses over white space: a million spaces overflow its stack, which
 # comes out as a panic that `except Exception` does not see. A piece is far below that.
 _PIECE = 10_000
+
+PER_ANSWER = 16
+"""Output tokens that may be billed beside an answer's words: how it ends, and how it is framed."""
 
 # What chat templates and providers add. OpenAI's format takes 3 tokens a message and 3 more; a
 # vendor's hidden prompt for tool use is several hundred. These are bounds, not averages.
@@ -65,8 +68,23 @@ def count_request(request: Request) -> int:
     return _sum(request, count)
 
 
+def output_bound(response: Response) -> int:
+    """Return a number of output tokens that the answer's words do not exceed anywhere."""
+    return _said(response, _bytes)
+
+
+def count_response(response: Response) -> int:
+    """Return the answer's output tokens as ``o200k_base`` counts its words."""
+    return _said(response, count)
+
+
+def padded(counted: int) -> int:
+    """Return a bound from a count: other models were seen to make up to 1.35 times as many."""
+    return -(-counted * 27 // 20)
+
+
 def count(text: str) -> int:
-    """Return the text's tokens in ``o200k_base``; an estimate where it was not shipped.
+    """Return the text's tokens in ``o200k_base``; their bound where it was not shipped.
 
     A long text is counted in pieces, which may make a token more at each seam.
 
@@ -75,16 +93,11 @@ def count(text: str) -> int:
     """
     vocabulary = _vocabulary()
     if vocabulary is None:
-        return estimate(text)
+        return _bytes(text)
     return sum(
         len(vocabulary.encode_ordinary(text[at : at + _PIECE]))
         for at in range(0, len(text), _PIECE)
     )
-
-
-def estimate(text: str) -> int:
-    """Return about how many tokens the text is: a third of its UTF-8 bytes, rounded up."""
-    return -(-_bytes(text) // 3)
 
 
 def ranks() -> dict[bytes, int]:
@@ -135,6 +148,14 @@ def _sum(request: Request, measure: Callable[[str], int]) -> int:
         total += _PER_SCHEMA + _schema(measure, tool.name, tool.description, tool.parameters)
     if (form := request.response_format) is not None:
         total += _PER_SCHEMA + _schema(measure, form.name, form.description, form.schema)
+    return total
+
+
+def _said(response: Response, measure: Callable[[str], int]) -> int:
+    message = response.message
+    total = sum(map(measure, (message.text, message.refusal or "", response.reasoning)))
+    for call in message.tool_calls:
+        total += _PER_CALL + measure(call.name) + measure(call.arguments)
     return total
 
 

@@ -20,20 +20,28 @@ BUDGET_USD = 0.50
 
 
 async def warm(questions: list[str]) -> int:
-    """Answer every question once; return how many are on disk now."""
-    on_disk = 0
+    """Answer every question once; return how many were answered.
+
+    An answer is kept if it is whole and cleared its bar: of a question about the asker, or one
+    whose answer was only the best there was, nothing is on disk.
+    """
+    answered = paid = 0
     async with AsyncCascade.from_config() as ai:
         answers = ai.map(questions, system=DESK, concurrency=4, max_cost=0.01, return_errors=True)
         async for answer in answers:
             if isinstance(answer, Answer):
-                on_disk += answer.outcome == "accepted"
+                answered += 1
+                paid += answer.cache == "miss"
             else:
                 print(answer, file=sys.stderr)
             if ai.totals.spent_usd > BUDGET_USD:
                 print("tonight's budget is used up", file=sys.stderr)
                 break
-        print(f"{on_disk} of {len(questions)} on disk for ${ai.totals.spent_usd:.6f}")
-    return on_disk
+        print(
+            f"{answered} of {len(questions)} answered, {paid} of them anew, "
+            f"for ${ai.totals.spent_usd:.6f}"
+        )
+    return answered
 
 
 if __name__ == "__main__":

@@ -63,8 +63,8 @@ def test_the_library_example_answers_streams_and_maps(environment: dict[str, str
 def test_the_warm_up_example_fills_the_cache_and_pays_once(environment: dict[str, str]) -> None:
     first = run(environment, "examples/nightly_warmup.py", "examples/most_asked.txt")
     second = run(environment, "examples/nightly_warmup.py", "examples/most_asked.txt")
-    assert first.startswith("4 of 4 on disk")
-    assert second == "4 of 4 on disk for $0.000000\n"
+    assert first.startswith("4 of 4 answered, 4 of them anew, for $")
+    assert second == "4 of 4 answered, 0 of them anew, for $0.000000\n"
 
 
 def test_the_rule_example_runs_and_keeps_the_laws(environment: dict[str, str]) -> None:

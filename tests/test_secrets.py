@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from cascade import AsyncCascade, CascadeError
+from cascade import AsyncCascade, CascadeError, ConfigError
+from cascade.config.keys import missing_keys
 from tests.engine.scripted import (
     Exchange,
     Script,
@@ -198,3 +199,22 @@ def test_a_missing_key_names_its_variable_and_no_other_value(tmp_path: Path) -> 
     assert "$OTHER_KEY is not set" in done.stderr
     assert "export OTHER_KEY" in done.stderr
     assert KEY not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "pasted", [f"{KEY}\u200b", f"{KEY}\n{KEY}", f"\u201c{KEY}\u201d", f"{KEY}\x00"]
+)
+async def test_a_key_that_cannot_be_sent_names_its_variable_and_is_not_shown(
+    tmp_path: Path, pasted: str
+) -> None:
+    environ = {"ONE_KEY": pasted}
+    async with provider() as one:
+        settings = tables(one.url, tmp_path, (STRONG,), key="$ONE_KEY", env=environ)
+        async with AsyncCascade(tables=settings, data_dir=tmp_path, environ=environ) as ai:
+            with pytest.raises(ConfigError, match=r"\$ONE_KEY holds a character") as caught:
+                await ai.complete(QUESTION)
+        assert one.calls == []
+    told = "".join(traceback.format_exception(caught.value)) + str(caught.value.__dict__)
+    assert KEY not in told
+    (mistake,) = missing_keys(settings, environ)
+    assert str(mistake) == str(caught.value)

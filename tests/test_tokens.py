@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 
 from benchmarks.tools.pack_ranks import pack
 from cascade import tokens
-from cascade.types import Image, Message, Request, ResponseFormat, Text, Tool, ToolCall
+from cascade.types import (
+    Image,
+    Message,
+    Request,
+    Response,
+    ResponseFormat,
+    Text,
+    Tool,
+    ToolCall,
+)
 from tests.recorded import recording
 
 texts = st.one_of(st.text(max_size=300), st.text(string.ascii_letters + " \n", max_size=300))
@@ -77,12 +86,6 @@ def test_a_count_is_within_the_bytes(text: str) -> None:
     assert tokens.count(text) <= len(text.encode("utf-8", "surrogatepass"))
 
 
-@given(texts)
-def test_an_estimate_is_a_third_of_the_bytes_rounded_up(text: str) -> None:
-    length = len(text.encode("utf-8", "surrogatepass"))
-    assert 3 * tokens.estimate(text) - 2 <= length <= 3 * tokens.estimate(text)
-
-
 @given(st.lists(texts, max_size=4))
 def test_the_bound_of_a_request_bounds_its_count(contents: list[str]) -> None:
     request = asked(*contents)
@@ -106,9 +109,28 @@ def test_all_that_is_sent_is_in_the_bound(a: str, b: str, c: str, schema: bytes)
     assert tokens.count_request(request) <= tokens.input_bound(request)
 
 
-def test_without_the_vocabulary_a_count_is_the_estimate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_vocabulary_a_count_is_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tokens, "_vocabulary", lambda: None)
-    assert tokens.count("Which rivers meet in Koblenz?") == 10
+    assert tokens.count("7 7 7") == 5, "every byte may be a token"
+    assert tokens.count_request(asked("Koblenz?")) == tokens.input_bound(asked("Koblenz?"))
+
+
+@given(texts, texts, texts)
+def test_an_answers_bound_is_above_its_count(text: str, thought: str, arguments: str) -> None:
+    call = ToolCall(id="call_1", name="look_up", arguments=arguments)
+    message = Message(role="assistant", content=text, tool_calls=(call,))
+    response = Response(message=message, finish_reason="stop", model="m", reasoning=thought)
+    counted = tokens.count_response(response)
+    assert counted <= tokens.padded(counted)
+    assert counted <= tokens.output_bound(response)
+    assert tokens.output_bound(response) >= len(
+        (text + thought + arguments).encode("utf-8", "surrogatepass")
+    )
+
+
+@pytest.mark.parametrize(("counted", "bound"), [(0, 0), (1, 2), (20, 27), (100, 135)])
+def test_a_padded_count_is_a_third_more_rounded_up(counted: int, bound: int) -> None:
+    assert tokens.padded(counted) == bound
 
 
 @pytest.mark.parametrize("name", ["qa", "gsm8k-short"])

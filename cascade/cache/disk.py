@@ -9,9 +9,9 @@ import time
 from pathlib import Path
 from typing import Final
 
+from cascade.cache.directory_lock import DirectoryLock
 from cascade.cache.inspection import Selection, delete, labels
 from cascade.cache.opening import is_busy, is_damage, mark_damaged, open_rows, unusable
-from cascade.cache.presence import Presence
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
 from cascade.cache.safedisk import Rows
 from cascade.cache.secret import load_secret
@@ -54,6 +54,7 @@ class ResponseCache:
     ) -> None:
         self.directory = directory
         self.damaged = self.busy = self.unfit = 0
+        self._counting = threading.Lock()  # readers are on many threads
         self._codec = Codec(secret)
         self._limit = entry_limit
         self._pending: dict[str, Write] = {}
@@ -66,13 +67,13 @@ class ResponseCache:
     def _open(self, size: int) -> tuple[Rows, Rows]:
         """Open it for the writer and for the readers."""
         try:
-            self._presence = Presence(self.directory)
+            self._lock = DirectoryLock(self.directory)
         except OSError as error:
             raise unusable(self.directory, error) from error
         opened: list[Rows] = []
         try:
             for timeout in (min(_TURN, WRITE_TIMEOUT), READ_TIMEOUT):
-                alone = self._presence.alone and not opened
+                alone = self._lock.alone and not opened
                 opened.append(
                     open_rows(
                         self.directory,
@@ -85,9 +86,9 @@ class ResponseCache:
         except BaseException:
             for rows in opened:
                 rows.close()
-            self._presence.leave()
+            self._lock.leave()
             raise
-        self._presence.share()
+        self._lock.share()
         writing, reader = opened
         return writing, reader
 
@@ -95,6 +96,11 @@ class ResponseCache:
     def lost(self) -> int:
         """Entries that could not be written."""
         return self._writer.lost
+
+    @property
+    def troubles(self) -> dict[str, int]:
+        """All that is counted here, by name, for whoever looks after it."""
+        return {name: getattr(self, name) for name in ("damaged", "busy", "unfit", "lost")}
 
     def get(self, key: str) -> Entry | None:
         """The entry under this key; None where there is none that can be read."""
@@ -116,10 +122,10 @@ class ResponseCache:
             data = self._codec.encode(key, entry)
         # Half a surrogate pair, or a provider's number beyond 64 bits: no bytes can carry them.
         except (UnicodeEncodeError, OverflowError):
-            self.unfit += 1
+            self._count("unfit")
             return
         if len(data) > self._limit:
-            self.unfit += 1
+            self._count("unfit")
             return
         write = Write(key, entry, data, labels(entry), entry.expires_at - time.time())
         self._pending[key] = write
@@ -145,7 +151,7 @@ class ResponseCache:
         with self._reading:
             self._closed = True
             self._reader.close()
-        self._presence.leave()
+        self._lock.leave()
         atexit.unregister(self.close)
 
     def _landed(self, write: Write) -> None:
@@ -155,10 +161,14 @@ class ResponseCache:
 
     def _unreadable(self, error: Exception) -> None:
         if is_busy(error):
-            self.busy += 1
+            self._count("busy")
             return
-        self.damaged += 1
+        self._count("damaged")
         self._mark(error)
+
+    def _count(self, name: str) -> None:
+        with self._counting:
+            setattr(self, name, getattr(self, name) + 1)
 
     def _failed(self, error: Exception) -> None:
         self._mark(error)

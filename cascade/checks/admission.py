@@ -16,7 +16,8 @@ def admit(request: Request) -> None:
         RequestError: naming the place, the value and the mend.
     """
     _messages(request)
-    _limits(request)
+    check_limits(request)
+    _tools(request)
     _schemas(request)
 
 
@@ -36,7 +37,12 @@ def _messages(request: Request) -> None:
         )
 
 
-def _limits(request: Request) -> None:
+def check_limits(request: Request) -> None:
+    """Refuse amounts that are none. It costs nothing, and needs doing before the cache is asked.
+
+    Raises:
+        RequestError: naming the place, the value and the mend.
+    """
     for name in ("max_cost", "deadline", "max_age"):
         value: float | None = getattr(request, name)
         if value is None:
@@ -47,6 +53,19 @@ def _limits(request: Request) -> None:
     if request.max_tokens is not None and request.max_tokens < 1:
         raise RequestError(
             "max_tokens", request.max_tokens, "no room for an answer", "Give at least 1."
+        )
+
+
+def _tools(request: Request) -> None:
+    choice = request.tool_choice
+    if choice is None or choice.mode in ("auto", "none"):
+        return
+    names = [tool.name for tool in request.tools]
+    if not names:
+        raise RequestError("tool_choice", choice.mode, "there are no tools", "Add tools.")
+    if choice.mode == "function" and choice.name not in names:
+        raise RequestError(
+            "tool_choice", choice.name, "there is no such tool", f"Name one of {', '.join(names)}."
         )
 
 

@@ -21,9 +21,10 @@ _FORMATS = frozenset({"json_object", "json_schema"})
 class Verdict(msgspec.Struct, frozen=True):
     """What the structure of an answer says.
 
-    ``refuted`` says in words why the answer must not leave. ``declined`` is a refusal or a content
-    filter: short, never refuted. ``complete`` answers ended by themselves and were checked in
-    full: they may be stored. ``unchecked`` says what could not be checked.
+    ``refuted`` says in words why the answer must not leave. ``declined`` is a refusal, a content
+    filter, or an answer that the model's own limit cut off: short, never refuted. ``complete``
+    answers ended by themselves and were checked in full: they may be stored. ``unchecked`` says
+    what could not be checked.
     """
 
     refuted: str | None = None
@@ -42,8 +43,8 @@ def inspect(
     """Judge an answer by its structure.
 
     An answer cut off at a limit that we shrank (``own_limit``) is refuted; one cut off at the
-    caller's own limit is judged as it stands and is not complete. ``pattern`` must occur in the
-    answer's text; an answer made of tool calls has none to look at.
+    caller's own limit is judged as it stands and is not complete; one that its model cut off,
+    though nobody had set a limit, is short. ``pattern`` must occur in the answer's text; an answer made of tool calls has none to look at.
     """
     if own_limit and response.finish_reason == "length":
         return Verdict(refuted="cut off at a limit that was shrunk to keep the cost cap")
@@ -56,7 +57,12 @@ def inspect(
         return Verdict(unchecked=str(unchecked))
     if refuted is not None and response.finish_reason == "length":
         refuted += " (cut off at its output limit)"
-    return Verdict(refuted=refuted, complete=ended and refuted is None)
+    cut_by_model = response.finish_reason == "length" and request.max_tokens is None
+    return Verdict(
+        refuted=refuted,
+        declined=refuted is None and cut_by_model,
+        complete=ended and refuted is None,
+    )
 
 
 def _broken(response: Response, request: Request, pattern: str | None) -> str | None:

@@ -10,7 +10,7 @@ from cascade.cli.options import AsJson, ConfigFile, read_tables
 from cascade.cli.output import print_json, print_text, say
 
 if TYPE_CHECKING:
-    from cascade.types import Answer, Attempt, Request, Tables
+    from cascade.types import Answer, Request, Tables
 
 
 def ask(
@@ -111,34 +111,9 @@ def as_object(answer: Answer) -> dict[str, Any]:
     """The answer as ``--json`` prints it: US dollars and seconds, null where not measured."""
     from msgspec.structs import asdict
 
-    return {
-        "text": answer.text,
-        "id": answer.id,
-        "rung": answer.rung,
-        "model": answer.model,
-        "outcome": answer.outcome,
-        "basis": answer.basis,
-        "confidence": answer.confidence,
-        "cost_usd": answer.cost_usd,
-        "saved_usd": answer.saved_usd,
-        "saved_basis": answer.saved_basis,
-        "cache": answer.cache,
-        "latency_s": answer.latency_s,
-        "first_token_s": answer.first_token_s,
-        "usage": None if answer.usage is None else asdict(answer.usage),
-        "attempts": [_attempt(attempt) for attempt in answer.attempts],
-    }
+    from cascade.client.account import account
 
-
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    return {
-        "rung": attempt.rung,
-        "endpoint": attempt.endpoint,
-        "model": attempt.model,
-        "purpose": attempt.purpose,
-        "result": attempt.result,
-        "kind": attempt.kind,
-        "cost_usd": attempt.cost_usd,
-        "latency_s": attempt.latency_s,
-        "confidence": attempt.confidence,
-    }
+    told = account(answer)
+    attempts = told.pop("attempts")
+    usage = None if answer.usage is None else asdict(answer.usage)
+    return {"text": answer.text, **told, "usage": usage, "attempts": attempts}

@@ -201,6 +201,8 @@ def _before(text: str) -> float:
 
 def _row(row: Listed) -> dict[str, Any]:
     """A row as ``--json`` prints it: times in unix seconds."""
+    from cascade.money import to_usd
+
     told: dict[str, Any] = {
         "key": row.key,
         "bytes": row.bytes,
@@ -216,7 +218,7 @@ def _row(row: Listed) -> dict[str, Any]:
         "rung": entry.rung,
         "basis": entry.basis,
         "confidence": entry.confidence,
-        "cost_usd": None if entry.cost is None else entry.cost / 10**12,
+        "cost_usd": None if entry.cost is None else to_usd(entry.cost),
         "tags": entry.tags,
         "text": entry.response.message.text,
     }

@@ -83,8 +83,10 @@ def _mistake(error: ConfigError) -> dict[str, Any]:
 def _as_object(tables: Tables, missing: list[Any], probes: list[Probe] | None) -> dict[str, Any]:
     from msgspec.structs import asdict
 
+    from cascade.money import to_usd
+
     decide, cache = asdict(tables.decide), asdict(tables.cache)
-    decide["max_cost"] = None if decide["max_cost"] is None else decide["max_cost"] / 10**12
+    decide["max_cost"] = None if decide["max_cost"] is None else to_usd(decide["max_cost"])
     return {
         "ok": not missing and all(probe.ok for probe in probes or ()),
         "config": tables.source,
@@ -100,6 +102,8 @@ def _as_object(tables: Tables, missing: list[Any], probes: list[Probe] | None) -
 
 
 def _model(endpoint: Endpoint) -> dict[str, Any]:
+    from cascade.config.keys import set_variable
+
     return {
         "name": endpoint.name,
         "base_url": endpoint.base_url,
@@ -110,7 +114,7 @@ def _model(endpoint: Endpoint) -> dict[str, Any]:
         "image_tokens": endpoint.image_tokens,
         "lacks": sorted(endpoint.lacks),
         "key_variables": endpoint.key_variables,
-        "key_found": key_found(endpoint, os.environ),
+        "key_found": set_variable(endpoint.key_variables, os.environ),
     }
 
 
@@ -134,8 +138,3 @@ def per_million(price: Price) -> dict[str, float]:
     from msgspec.structs import asdict
 
     return {name: units / 10**6 for name, units in asdict(price).items()}
-
-
-def key_found(endpoint: Endpoint, env: Any) -> str | None:
-    """The variable that holds the endpoint's key; None where none does or none is needed."""
-    return next((name for name in endpoint.key_variables if env.get(name, "").strip()), None)

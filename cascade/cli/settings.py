@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from cascade.cli.check import endpoints_of, key_found, per_million
+from cascade.cli.check import endpoints_of, per_million
 from cascade.cli.output import console, usd
+from cascade.config.keys import set_variable
 from cascade.config.presets import DEFAULT_BAR, PRESETS
+from cascade.money import to_usd
 from cascade.types import LEVELS
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def _models(tables: Tables, env: Mapping[str, str]) -> Table:
 def _key(endpoint: Endpoint, env: Mapping[str, str]) -> str:
     if not endpoint.key_variables:
         return "none needed"
-    found = key_found(endpoint, env)
+    found = set_variable(endpoint.key_variables, env)
     return f"${found}" if found else f"${endpoint.key_variables[0]} is missing"
 
 
@@ -81,7 +83,7 @@ def _bar(bar: Bar | None, is_last: bool) -> str:
 
 def _rest(screen: Console, tables: Tables) -> None:
     decide, cache = tables.decide, tables.cache
-    cap = "none" if decide.max_cost is None else usd(decide.max_cost / 10**12)
+    cap = "none" if decide.max_cost is None else usd(to_usd(decide.max_cost))
     screen.print(
         f"\nNot calibrated. Preset {decide.preset}: {PRESETS[decide.preset].says}; "
         f"its bar on mean_logprob is {DEFAULT_BAR:g} where it sets one."

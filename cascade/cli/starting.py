@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from cascade.config.catalogue import PROVIDERS
+from cascade.config.keys import set_variable
 
 LADDERS: dict[str, tuple[str, ...]] = {
     "openai": ("gpt-5.6-luna", "gpt-5.6-terra", "gpt-5.6-sol"),
@@ -38,8 +39,7 @@ def providers_with_keys(env: Mapping[str, str]) -> list[Found]:
     names = [*LADDERS, *(name for name in PROVIDERS if name not in LADDERS)]
     found = []
     for name in names:
-        variables = PROVIDERS[name].key_variables
-        variable = next((each for each in variables if env.get(each, "").strip()), None)
+        variable = set_variable(PROVIDERS[name].key_variables, env)
         if variable is not None:
             found.append(Found(name, variable))
     return found

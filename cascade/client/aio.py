@@ -8,21 +8,23 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterab
 from contextlib import aclosing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from cascade.client.asking import Options, Prompt, to_request
+from cascade.client.face import Face, warn_of
 from cascade.errors import CascadeError, Closed
 from cascade.types import Answer, Delta, Request, Tables
 
 if TYPE_CHECKING:
     import httpx
 
+    from cascade.client.opening import Close
     from cascade.engine.engine import Departure, Engine
     from cascade.engine.totals import Totals
     from cascade.policy.model import Rule
 
 
-class AsyncCascade:
+class AsyncCascade(Face):
     """Answers requests with the cheapest model that will do.
 
     Name the models, cheapest first, as ``PROVIDER/MODEL``, or use ``from_config``. It opens
@@ -39,6 +41,8 @@ class AsyncCascade:
     Raises:
         ConfigError: a model's name or the configuration is wrong.
     """
+
+    _close: Close | None = None
 
     def __init__(
         self,
@@ -59,23 +63,14 @@ class AsyncCascade:
         self.tables = tables
         self._rule, self._transport, self._data_dir = rule, transport, data_dir
         self._engine: Engine | None = None
-        self._close: Any = None
         self._totals: Totals | None = None
-        self._opening: asyncio.Lock | None = None
+        self._opening: asyncio.Task[Engine] | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._closed = False
 
-    @classmethod
-    def from_config(cls, path: Path | str | None = None, **options: Any) -> Self:
-        """Read ``path``, ``$CASCADE_CONFIG`` or ``./config.toml``.
-
-        Raises:
-            ConfigError: there is none, or it has a mistake.
-        """
-        from cascade.config.read import load
-
-        environ = options.get("environ")
-        tables = load(None if path is None else Path(path), environ)
-        return cls(tables=tables, **options)
+    def __del__(self) -> None:
+        if self._close is not None and not self._closed:
+            warn_of(self, "`async with` or `aclose()`")
 
     async def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
         """Answer a text, a list of messages or a ``Request``.
@@ -88,7 +83,8 @@ class AsyncCascade:
         """
         engine = self._engine or await self.open()
         request = to_request(prompt, options)
-        return engine.recall(request) or await engine.answer(request)
+        seen = engine.look_up(request)
+        return seen.answer or await engine.answer(request, seen)
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> AsyncStream:
         """Stream an answer: ``async with ai.stream(…) as stream: async for text in stream``.
@@ -107,7 +103,8 @@ class AsyncCascade:
     ) -> AsyncGenerator[Answer | CascadeError, None]:
         """Answer many, ``concurrency`` at a time; answers come in the order of the prompts.
 
-        An error ends it, unless ``return_errors`` puts it in its place in the order.
+        An error ends it, unless ``return_errors`` puts it in its place in the order. A plain
+        iterable is read on the event loop: where reading waits, give an asynchronous one.
         """
         from cascade.client.mapping import ordered
 
@@ -129,37 +126,65 @@ class AsyncCascade:
             return Totals()
         return self._totals
 
+    @property
+    def engine(self) -> Engine | None:
+        """What answers, None while it is not open: for faces that are built on this one."""
+        return self._engine
+
     async def open(self) -> Engine:
         """Open the cache and get ready to call; done by itself at the first request.
 
-        Raises:
-            Closed: it was closed before.
-        """
-        if self._engine is not None and not self._closed:
-            return self._engine
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            if self._closed:
-                raise Closed("This object was closed. Make a new one.")
-            if self._engine is None:
-                from cascade.client.opening import open_engine
+        It is opened once, however many ask for it and whoever of them leaves.
 
-                self._engine, self._close = await open_engine(
-                    self.tables, self._rule, self._transport, self._data_dir, self._environ
-                )
-        return self._engine
+        Raises:
+            Closed: it was closed before, or while it was being opened.
+            ConfigError: the cache's directory cannot be used.
+        """
+        if self._engine is not None:
+            return self._engine
+        self._refuse_closed()
+        if self._opening is None or self._opening.done():  # done without an engine: it failed
+            self._opening = asyncio.create_task(self._open())
+            self._opening.add_done_callback(_look_at)
+        elif self._opening.get_loop() is not asyncio.get_running_loop():
+            raise CascadeError("It is being opened on another event loop: make one for each loop.")
+        engine = await asyncio.shield(self._opening)
+        self._refuse_closed()
+        return engine
+
+    async def _open(self) -> Engine:
+        from cascade.client.opening import open_engine
+
+        engine, self._close = await open_engine(
+            self.tables, self._rule, self._transport, self._data_dir, self._environ
+        )
+        if not self._closed:
+            self._engine = engine
+        return engine
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            raise Closed("This object was closed. Make a new one.")
 
     async def aclose(self) -> None:
-        """Stop what is under way, write what waits to be written, close connections."""
-        self._opening = self._opening or asyncio.Lock()
-        async with self._opening:
-            self._closed = True
-            close, self._close = self._close, None
-            engine, self._engine = self._engine, None
-            if engine is not None:
-                self._totals = engine.totals
-            if close is not None:
-                await close()
+        """Stop what is under way, write what waits to be written, close connections.
+
+        It goes on when the caller is cancelled; calling it again waits for its end.
+        """
+        self._closed = True
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.create_task(self._shut())
+        await asyncio.shield(self._closing)
+
+    async def _shut(self) -> None:
+        if self._opening is not None and not self._opening.done():
+            await asyncio.wait({self._opening})
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            self._totals = engine.totals
+        if self._close is not None:
+            await self._close()
+            self._close = None
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -178,6 +203,9 @@ class AsyncStream:
     """A streamed answer: iterate its pieces of text; ``answer`` is there at its end.
 
     An async context manager. Leaving it before its end cancels the paid call.
+
+    Attributes:
+        request: what was asked.
     """
 
     def __init__(self, ai: AsyncCascade, request: Request) -> None:
@@ -198,7 +226,8 @@ class AsyncStream:
 
     async def __aenter__(self) -> Self:
         engine = await self._ai.open()
-        begun = engine.recall(self.request) or await engine.stream(self.request)
+        seen = engine.look_up(self.request)
+        begun = seen.answer or await engine.stream(self.request, seen)
         if isinstance(begun, Answer):
             self._answer = begun
         else:
@@ -229,7 +258,7 @@ class AsyncStream:
     @property
     def known(self) -> Answer | None:
         """The whole answer as soon as it is known: before its first piece is read where it was
-        held until accepted, at the end where it streams live.
+        held until accepted, at the end where it streams live. For faces built on this one.
 
         Raises:
             CascadeError: what came instead of an answer.
@@ -251,7 +280,8 @@ class AsyncStream:
                 yield delta
 
     async def batches(self) -> AsyncGenerator[list[Delta], None]:
-        """Read as ``deltas`` does, each time all that has come since."""
+        """Read as ``deltas`` does, each time all that has come since: for faces built on this
+        one, which pay for every step."""
         departure = self._departure
         if departure is None:
             if self._answer is None:
@@ -270,3 +300,9 @@ class AsyncStream:
         async for delta in self.deltas():
             if delta.text:
                 yield delta.text
+
+
+def _look_at(opening: asyncio.Task[Engine]) -> None:
+    """Take note of a failure: when all who waited have left, nobody else will."""
+    if not opening.cancelled():
+        opening.exception()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import msgspec
 
-from cascade import money
+from cascade.checks.admission import check_limits
 from cascade.errors import RequestError
 from cascade.types import CacheUse, Delivery, Message, Quality, Request
 
@@ -57,86 +59,115 @@ _HERE = frozenset(
     ("ladder", "rung", "quality", "max_cost", "deadline", "cache", "max_age", "delivery", "tags")
 )
 _SYSTEM = frozenset(("system",))
-"""What a text may come with and still need no codec: the way most requests take."""
+"""What a text may come with and still need no check: the way most requests take."""
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "quality": ("auto", "best", "cheapest"),
     "cache": ("use", "refresh", "off", "only"),
     "delivery": ("verified", "live"),
 }
+_LARGEST = 2**63
+"""Whole numbers from here on fit no wire and no disk."""
+
+_PLACE = re.compile(r"(?P<problem>.*) - at `\$\.?(?P<place>.*)`", re.DOTALL)
 
 
 def to_request(prompt: Prompt, options: Options) -> Request:
-    """Build the request, checked.
+    """Build the request, checked. An option that is None is as good as absent.
 
     Raises:
         RequestError: naming the argument, its value and the mend.
     """
     if isinstance(prompt, str) and options.keys() <= _SYSTEM:
-        system = options.get("system")
-        if system is None:
-            return Request(messages=(Message("user", prompt),))
-        if isinstance(system, str):
-            return Request(messages=(Message("system", system), Message("user", prompt)))
-    given: dict[str, Any] = dict(options)
-    _refuse_unknown(given)
+        plain = _plain(prompt, options.get("system"))
+        if plain is not None:
+            return plain
+    _refuse_unknown(options)
+    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     decisions = {name: given.pop(name) for name in _HERE & given.keys()}
-    if isinstance(prompt, Request):
-        request = _checked(prompt)
-        if given:
-            raise RequestError(
-                ", ".join(sorted(given)),
-                None,
-                "a Request already says what is asked and how to sample",
-                "Put these into the Request (msgspec.structs.replace).",
-            )
-    else:
+    if not isinstance(prompt, Request):
         request = _from_parts(prompt, given)
-    return _decided(request, decisions) if decisions else request
+    elif given:
+        raise RequestError(
+            ", ".join(sorted(given)),
+            None,
+            "a Request already says what is asked and how to sample",
+            "Put these into the Request (msgspec.structs.replace).",
+        )
+    else:
+        request = prompt
+    request = _checked(_decided(request, decisions) if decisions else request)
+    check_limits(request)
+    return request
 
 
-def _refuse_unknown(given: dict[str, Any]) -> None:
-    for name in given:
+def _plain(prompt: str, system: object) -> Request | None:
+    """A text and what goes before it, which need no codec; None where ``system`` is no text."""
+    if system is None:
+        return Request(messages=(Message("user", prompt),))
+    if isinstance(system, str):
+        return Request(messages=(Message("system", system), Message("user", prompt)))
+    return None
+
+
+def _refuse_unknown(options: Options) -> None:
+    for name, value in options.items():
         if name not in Options.__annotations__:
             from difflib import get_close_matches
 
             close = get_close_matches(name, Options.__annotations__, 1)
             mend = f"Did you mean {close[0]}?" if close else "See the documentation of Options."
-            raise RequestError(name, given[name], "there is no such option", mend)
+            raise RequestError(name, value, "there is no such option", mend)
 
 
-def _from_parts(
-    prompt: str | Sequence[Message | Mapping[str, Any]], given: dict[str, Any]
-) -> Request:
+def _from_parts(prompt: Any, given: dict[str, Any]) -> Request:
     """Read the parts by the codec that reads them over HTTP: one place for all checks."""
     from cascade.wire.openai_chat import decode_request
 
     system = given.pop("system", None)
-    messages: list[Any] = [] if system is None else [{"role": "system", "content": system}]
-    own: list[Message] | None = None
+    if isinstance(prompt, str) and not given and (plain := _plain(prompt, system)) is not None:
+        return plain
+    turns: list[Any] = [] if system is None else [{"role": "system", "content": system}]
     if isinstance(prompt, str):
-        messages.append({"role": "user", "content": prompt})
-    elif all(isinstance(message, Message) for message in prompt):
-        own = [message for message in prompt if isinstance(message, Message)]
-        messages.append({"role": "user", "content": "…"})
+        turns.append({"role": "user", "content": prompt})
+    elif isinstance(prompt, Sequence) and not isinstance(prompt, bytes | bytearray | memoryview):
+        turns.extend(prompt)
     else:
-        messages.extend(prompt)
-    body = {"model": "auto", "messages": messages, **given}
+        problem = f"a {type(prompt).__name__} is no text and no list of messages"
+        raise RequestError("prompt", prompt, problem, "Give a text, a list or a Request.")
+    own = {at: turn for at, turn in enumerate(turns) if isinstance(turn, Message)}
+    for at in own:
+        turns[at] = {"role": "user", "content": "…"}  # in its place until the others are read
+    body = {"model": "auto", "messages": turns, **given}
     if "response_format" in body:
         body["response_format"] = _format(body["response_format"])
-    try:
-        encoded = msgspec.json.encode(body)
-    except TypeError as error:
-        raise RequestError(
-            "messages",
-            None,
-            f"it cannot be written as JSON: {error}",
-            "Use plain dicts or Message.",
-        ) from None
-    request = decode_request(encoded).request
-    if own is None:
+    request = decode_request(_encoded(body)).request
+    if not own:
         return request
-    return msgspec.structs.replace(request, messages=(*request.messages[:-1], *own))
+    messages = tuple(own.get(at, message) for at, message in enumerate(request.messages))
+    return msgspec.structs.replace(request, messages=messages)
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    for name, value in body.items():
+        if isinstance(value, float) and not math.isfinite(value):  # JSON would make it null
+            raise RequestError(name, value, "not a number that can be sent", "Give another.")
+    try:
+        return msgspec.json.encode(body)
+    except _NO_JSON:
+        pass
+    for name, value in body.items():
+        try:
+            msgspec.json.encode(value)
+        except _NO_JSON as error:
+            why = f"it cannot be written as JSON: {error}"
+            mend = "Use plain dicts or Message." if name == "messages" else "Use plain values."
+            raise RequestError(name, None, why, mend) from None
+    raise AssertionError("what cannot be written has a part that cannot")
+
+
+_NO_JSON = (TypeError, ValueError, OverflowError, RecursionError)
+"""What the encoder raises: a strange type, half a surrogate pair, too large a number, a circle."""
 
 
 def _format(wanted: Any) -> Any:
@@ -149,11 +180,18 @@ def _format(wanted: Any) -> Any:
 
 
 def _checked(request: Request) -> Request:
-    """Struct constructors validate nothing: a user's request is checked field by field."""
+    """Struct constructors validate nothing: what was built is checked field by field."""
     try:
-        return msgspec.convert(msgspec.to_builtins(request), Request)
+        checked = msgspec.convert(msgspec.to_builtins(request), Request)
     except (msgspec.ValidationError, TypeError) as error:
-        raise RequestError("request", None, str(error), "Mend the field it names.") from None
+        said = _PLACE.fullmatch(str(error))
+        place, problem = (said["place"], said["problem"]) if said else ("request", str(error))
+        raise RequestError(place, None, problem, "Mend what it names.") from None
+    for name in ("seed", "max_tokens", "top_logprobs"):
+        value = getattr(checked, name)
+        if value is not None and not -_LARGEST <= value < _LARGEST:
+            raise RequestError(name, value, "it does not fit 64 bits", "Give a smaller number.")
+    return checked
 
 
 def _decided(request: Request, decisions: dict[str, Any]) -> Request:
@@ -166,10 +204,14 @@ def _decided(request: Request, decisions: dict[str, Any]) -> Request:
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise RequestError(name, value, "not a number", f"Give {name} as a number.")
     if "tags" in decisions:
-        decisions["tags"] = tuple(decisions["tags"])
-    if (cap := decisions.get("max_cost")) is not None and 0 <= cap < money.to_usd(1):
-        decisions["max_cost"] = 0.0
+        decisions["tags"] = _tags(decisions["tags"])
     return msgspec.structs.replace(request, **decisions)
+
+
+def _tags(tags: Any) -> tuple[str, ...]:
+    if isinstance(tags, str | bytes) or not isinstance(tags, Iterable):
+        raise RequestError("tags", tags, "not a list of texts", 'Give a list: tags=["news"].')
+    return tuple(tags)
 
 
 def _not_a_choice(name: str, value: object) -> str:

@@ -5,10 +5,19 @@ from __future__ import annotations
 import asyncio
 from asyncio import FIRST_COMPLETED
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Generator,
+    Iterable,
+)
+from concurrent.futures import Future
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from cascade.client.background import Background, result_of
 from cascade.errors import CascadeError
 
 T = TypeVar("T")
@@ -46,6 +55,54 @@ async def ordered(
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+
+
+def ordered_here(
+    background: Background,
+    work: Callable[[T], Awaitable[R]],
+    items: Iterable[T],
+    concurrency: int,
+    return_errors: bool,
+) -> Generator[R | CascadeError, None, None]:
+    """As ``ordered``, with the work in the background and the items read on this thread."""
+    if concurrency < 1:
+        raise ValueError(f"concurrency = {concurrency}: give at least 1")
+    waiting: deque[Future[R]] = deque()
+    tasks: set[asyncio.Task[Any] | None] = set()  # touched on the background's thread only
+
+    async def run(item: T) -> R:
+        task = asyncio.current_task()
+        tasks.add(task)
+        try:
+            return await work(item)
+        finally:
+            tasks.discard(task)
+
+    async def ended() -> None:
+        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+
+    def first() -> R | CascadeError:
+        try:
+            result = result_of(waiting[0])
+        except CascadeError as error:
+            if not return_errors:
+                raise
+            waiting.popleft()
+            return error
+        waiting.popleft()
+        return result
+
+    try:
+        for item in items:
+            waiting.append(background.start(run(item)))
+            if len(waiting) >= concurrency or waiting[0].done():
+                yield first()
+        while waiting:
+            yield first()
+    finally:
+        for future in waiting:
+            future.cancel()
+        background.let_go(ended())
 
 
 async def _arrivals(

@@ -5,21 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from cascade.cache.disk import ResponseCache, load_secret
 from cascade.cache.rules.scope import KeyMaker
 from cascade.config.keys import key_of
 from cascade.config.places import data_dir as default_data_dir
 from cascade.engine.engine import Engine
+from cascade.errors import ConfigError
 from cascade.policy.rules import Threshold
-from cascade.providers.endpoint import Caller
-from cascade.types import Ladder, Tables
+from cascade.providers.endpoint import Caller, Progress, Unsent
+from cascade.types import Clocks, Endpoint, Kind, Ladder, Request, Rung, Tables
 
 if TYPE_CHECKING:
     import httpx
 
     from cascade.policy.model import Rule
+
+Close = Callable[[], Awaitable[None]]
+Opened = tuple[ResponseCache | None, bytes]
 
 
 async def open_engine(
@@ -28,32 +32,48 @@ async def open_engine(
     transport: httpx.AsyncBaseTransport | None,
     data_dir: Path | str | None,
     environ: Mapping[str, str],
-) -> tuple[Engine, Callable[[], Awaitable[None]]]:
-    """Open the cache off the event loop, and return the engine with what closes it."""
-    directory = default_data_dir(environ) if data_dir is None else Path(data_dir)
-    cache, secret = await asyncio.to_thread(_open_cache, tables, directory)
-    own = transport is None
-    if transport is None:
-        from cascade.providers.transport import default_transport
+) -> tuple[Engine, Close]:
+    """Open the cache off the event loop, and return the engine with what closes it.
 
-        transport = default_transport()
-    engine = Engine(
-        tables,
-        Endpoints(transport, environ),
-        rule or Threshold(),
-        cache,
-        KeyMaker(secret, per_user=tables.cache.per_user),
-    )
+    Whatever goes wrong on the way, nothing stays open.
+    """
+    directory = default_data_dir(environ) if data_dir is None else Path(data_dir)
+    loop = asyncio.get_running_loop()
+    opening = loop.run_in_executor(None, _open_cache, tables, directory)
+    try:
+        cache, secret = await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close_late)  # the thread goes on all the same
+        raise
+    try:
+        own = transport is None
+        if transport is None:
+            from cascade.providers.transport import default_transport
+
+            transport = default_transport()
+        engine = Engine(
+            tables,
+            Endpoints(transport, environ),
+            rule or Threshold(),
+            cache,
+            KeyMaker(secret, per_user=tables.cache.per_user),
+        )
+    except BaseException:
+        if cache is not None:
+            cache.close()
+        raise
 
     async def close() -> None:
-        await engine.close()
-        if own:
-            await transport.aclose()
+        try:
+            await engine.close()
+        finally:
+            if own:
+                await transport.aclose()
 
     return engine, close
 
 
-def _open_cache(tables: Tables, directory: Path) -> tuple[ResponseCache | None, bytes]:
+def _open_cache(tables: Tables, directory: Path) -> Opened:
     if not tables.cache.enabled:
         return None, bytes(32)
     secret = load_secret(directory)
@@ -65,6 +85,14 @@ def _open_cache(tables: Tables, directory: Path) -> tuple[ResponseCache | None, 
     ), secret
 
 
+def _close_late(opening: asyncio.Future[Opened]) -> None:
+    """Close what was opened for nobody: the event loop is ending."""
+    if not opening.cancelled() and opening.exception() is None:
+        cache, _ = opening.result()
+        if cache is not None:
+            cache.close()
+
+
 class Endpoints:
     """The endpoints of ladders, made ready when a ladder is first used."""
 
@@ -73,15 +101,58 @@ class Endpoints:
         self._by_ladder: dict[str, dict[str, Caller]] = {}
 
     def __call__(self, ladder: Ladder) -> Mapping[str, Caller]:
-        """The ladder's endpoints by name.
+        """The ladder's endpoints by name. One without its key fails when it is called, so that
+        its rung's other endpoints go on.
 
         Raises:
-            MissingKey: the environment lacks a key that one of them needs.
+            MissingKey: the environment lacks the keys of all endpoints of a rung.
+            ConfigError: what it holds for them cannot be sent.
         """
         if ladder.name not in self._by_ladder:
-            self._by_ladder[ladder.name] = {
-                endpoint.name: Caller(endpoint, key_of(endpoint, self._environ), self._transport)
-                for rung in ladder.rungs
-                for endpoint in rung.endpoints
-            }
+            callers: dict[str, Caller] = {}
+            for rung in ladder.rungs:
+                callers |= self._of(rung)
+            self._by_ladder[ladder.name] = callers
         return self._by_ladder[ladder.name]
+
+    def _of(self, rung: Rung) -> dict[str, Caller]:
+        callers: dict[str, Caller] = {}
+        mistakes: list[ConfigError] = []
+        for endpoint in rung.endpoints:
+            try:
+                key = key_of(endpoint, self._environ)
+            except ConfigError as mistake:
+                mistakes.append(mistake)
+                callers[endpoint.name] = _Keyless(endpoint, mistake, self._transport)
+            else:
+                callers[endpoint.name] = Caller(endpoint, key, self._transport)
+        if mistakes and len(mistakes) == len(rung.endpoints):
+            raise mistakes[0]
+        return callers
+
+
+class _Keyless(Caller):
+    """An endpoint whose key is missing: calling it fails, and sends nothing."""
+
+    def __init__(
+        self, endpoint: Endpoint, mistake: ConfigError, transport: httpx.AsyncBaseTransport
+    ) -> None:
+        super().__init__(endpoint, None, transport)
+        self._problem = mistake.problem
+
+    async def call(
+        self,
+        request: Request,
+        progress: Progress,
+        *,
+        clocks: Clocks,
+        limit: int | None,
+        logprobs: bool,
+        stream: bool,
+    ) -> NoReturn:
+        """Fail.
+
+        Raises:
+            CallFailure: always, with the kind AUTH.
+        """
+        raise Unsent(Kind.AUTH, self._problem)

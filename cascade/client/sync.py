@@ -2,49 +2,74 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from collections.abc import AsyncGenerator, Coroutine, Generator, Iterable, Iterator
-from contextlib import closing, suppress
+import sys
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from cascade.client.aio import AsyncCascade, AsyncStream
 from cascade.client.asking import Options, Prompt, to_request
-from cascade.errors import CascadeError, Closed
+from cascade.client.background import Background
+from cascade.client.face import Face, warn_of
+from cascade.client.mapping import ordered_here
+from cascade.errors import CascadeError
 from cascade.types import Answer, Delta, Request, Tables
 
 if TYPE_CHECKING:
+    import httpx
+
     from cascade.engine.engine import Engine
     from cascade.engine.totals import Totals
+    from cascade.policy.model import Rule
 
-T = TypeVar("T")
 
-
-class Cascade:
+class Cascade(Face):
     """``AsyncCascade`` for code without ``async``: the same arguments, the same methods.
 
     Its requests run on one event loop in a background thread; what the cache holds is read on the
-    caller's own. It may be shared between threads.
+    caller's own. It may be shared between threads. Close it with ``with`` or ``close``.
+
+    Args:
+        models: the ladder, cheapest first; keys come from the environment.
+        tables: a compiled configuration instead of models.
+        rule: the rule that decides, ``Threshold`` by default.
+        transport: an ``httpx`` transport of one's own.
+        data_dir: where the cache lives, the platform's user data directory by default.
+        environ: where keys are looked up, the process's environment by default.
+
+    Raises:
+        ConfigError: a model's name or the configuration is wrong.
     """
 
-    def __init__(self, *models: str, **options: Any) -> None:
-        self._ai = AsyncCascade(*models, **options)
-        self._loop = asyncio.new_event_loop()
-        self._gate = threading.Lock()  # nothing is handed to the loop after its end was
-        self._closing = False
-        self._end = asyncio.Event()
-        self._thread = threading.Thread(target=self._live, name="cascade", daemon=True)
-        self._thread.start()
+    def __init__(
+        self,
+        *models: str,
+        tables: Tables | None = None,
+        rule: Rule | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        data_dir: Path | str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
+        self._ai = AsyncCascade(
+            *models,
+            tables=tables,
+            rule=rule,
+            transport=transport,
+            data_dir=data_dir,
+            environ=environ,
+        )
+        self._background = Background()
 
-    @classmethod
-    def from_config(cls, path: Path | str | None = None, **options: Any) -> Self:
-        """Read ``path``, ``$CASCADE_CONFIG`` or ``./config.toml``."""
-        from cascade.config.read import load
-
-        tables = load(None if path is None else Path(path), options.get("environ"))
-        return cls(tables=tables, **options)
+    def __del__(self) -> None:
+        background = getattr(self, "_background", None)  # None where the constructor failed
+        if background is None or background.ended or sys.is_finalizing():
+            return
+        was_open = self._ai.engine is not None
+        background.abandon(self._ai.aclose)  # first: a warning may be an error
+        if was_open:
+            warn_of(self, "`with` or `close()`")
 
     @property
     def tables(self) -> Tables:
@@ -58,9 +83,9 @@ class Cascade:
 
     def complete(self, prompt: Prompt, **options: Unpack[Options]) -> Answer:
         """As ``AsyncCascade.complete``."""
-        engine = self._ai._engine or self._run(self._ai.open())
+        engine = self._ai.engine or self._background.run(self._ai.open())
         request = to_request(prompt, options)
-        return engine.recall(request) or self._run(_answer(engine, request))
+        return engine.recall(request) or self._background.run(_answer(engine, request))
 
     def stream(self, prompt: Prompt, **options: Unpack[Options]) -> Stream:
         """As ``AsyncCascade.stream``, without ``async``."""
@@ -74,22 +99,18 @@ class Cascade:
         return_errors: bool = False,
         **options: Unpack[Options],
     ) -> Iterator[Answer | CascadeError]:
-        """As ``AsyncCascade.map``."""
-        answers = self._ai.map(
-            prompts, concurrency=concurrency, return_errors=return_errors, **options
-        )
-        yield from self._drain(answers)
+        """As ``AsyncCascade.map``. The prompts are read on the caller's thread, as they are
+        needed: reading them may wait, and may ask this object."""
+        ai = self._ai
+
+        def one(prompt: Prompt) -> Coroutine[Any, Any, Answer]:
+            return ai.complete(prompt, **options)
+
+        yield from ordered_here(self._background, one, prompts, concurrency, return_errors)
 
     def close(self) -> None:
         """Stop what is under way, write what waits to be written, end the thread."""
-        with self._gate:
-            first, self._closing = not self._closing, True
-        if first:
-            try:
-                asyncio.run_coroutine_threadsafe(self._ai.aclose(), self._loop).result()
-            finally:
-                self._loop.call_soon_threadsafe(self._end.set)
-        self._thread.join()
+        self._background.end(self._ai.aclose)
 
     def __enter__(self) -> Self:
         return self
@@ -102,52 +123,13 @@ class Cascade:
     ) -> None:
         self.close()
 
-    def _live(self) -> None:
-        """The background thread: it runs the loop until the end, and then clears it."""
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self._end.wait())
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run on the background loop and wait; Ctrl-C here cancels it there."""
-        with self._gate:
-            if self._closing:
-                work.close()
-                raise Closed("This object was closed. Make a new one.")
-            future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def _drain(self, items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-        """Hand an async generator's items to this thread, one by one; leaving early closes it."""
-        turn = asyncio.Lock()  # an interrupted read must end before the generator can be closed
-        try:
-            while True:
-                try:
-                    item = self._run(_next(items, turn))
-                except _ExhaustedError:
-                    return
-                yield item
-        finally:
-            self._let_go(_close(items, turn))
-
-    def _let_go(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run what cleans up. A closed loop was cleared already, and a loop's own thread, where
-        the garbage collector may have come to this, must not wait for itself."""
-        if threading.current_thread() is self._thread:
-            self._loop.create_task(work)
-            return
-        with suppress(Closed):
-            self._run(work)
-
 
 class Stream:
     """``AsyncStream`` for code without ``async``."""
 
     def __init__(self, ai: Cascade, stream: AsyncStream) -> None:
-        self._ai, self._stream = ai, stream
+        self._ai = ai  # a stream that is read keeps it from being forgotten
+        self._background, self._stream = ai._background, stream
 
     @property
     def answer(self) -> Answer:
@@ -156,7 +138,7 @@ class Stream:
 
     def deltas(self) -> Iterator[Delta]:
         """Read everything as it comes."""
-        with closing(self._ai._drain(self._stream.batches())) as batches:
+        with closing(self._background.drain(self._stream.batches())) as batches:
             for batch in batches:
                 yield from batch
 
@@ -167,7 +149,7 @@ class Stream:
 
     def __enter__(self) -> Self:
         try:
-            self._ai._run(self._stream.__aenter__())
+            self._background.run(self._stream.__aenter__())
         except BaseException:
             self.__exit__(None, None, None)  # Ctrl-C may come when the call has just begun
             raise
@@ -179,26 +161,10 @@ class Stream:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._ai._let_go(self._stream.__aexit__(kind, error, trace))
-
-
-class _ExhaustedError(Exception):
-    """``StopAsyncIteration`` cannot cross a future."""
+        self._background.let_go(self._stream.__aexit__(kind, error, trace))
 
 
 async def _answer(engine: Engine, request: Request) -> Answer:
     """Look again before calling: on the way here another thread's answer may have been stored."""
-    return engine.recall(request) or await engine.answer(request)
-
-
-async def _next(items: AsyncGenerator[T, None], turn: asyncio.Lock) -> T:
-    async with turn:
-        try:
-            return await anext(items)
-        except StopAsyncIteration:
-            raise _ExhaustedError from None
-
-
-async def _close(items: AsyncGenerator[T, None], turn: asyncio.Lock) -> None:
-    async with turn:
-        await items.aclose()
+    seen = engine.look_up(request)
+    return seen.answer or await engine.answer(request, seen)

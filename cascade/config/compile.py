@@ -15,7 +15,7 @@ import msgspec
 
 from cascade.config import presets
 from cascade.config.endpoints import EndpointMaker
-from cascade.config.messages import Path, showable, suggestion, written
+from cascade.config.messages import Place, showable, suggestion, written
 from cascade.config.rungs import RungMaker
 from cascade.errors import ConfigError
 from cascade.money import from_usd
@@ -58,7 +58,7 @@ class _Compiler:
         self.mistakes: list[ConfigError] = []
         self._rungs = RungMaker(file, EndpointMaker(file, env, self.mistake), self.mistake)
 
-    def mistake(self, path: Path, value: object, problem: str, mend: str) -> None:
+    def mistake(self, path: Place, value: object, problem: str, mend: str) -> None:
         self.mistakes.append(ConfigError(written(path), showable(path, value), problem, mend))
 
     def tables(self, source: str) -> Tables:
@@ -86,7 +86,7 @@ class _Compiler:
         listed = self.file.ladders[name]
         rungs: list[Rung] = []
         for at, rung_name in enumerate(listed):
-            path: Path = ("ladders", name, at)
+            path: Place = ("ladders", name, at)
             if rung_name in listed[:at]:
                 self.mistake(path, rung_name, "this rung stands twice", "Take one of them out.")
             elif (rung := self._rungs.make(rung_name, path)) is not None:

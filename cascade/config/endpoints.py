@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from cascade.config.catalogue import PROVIDERS, Provider
-from cascade.config.messages import Path, suggestion
+from cascade.config.messages import Place, suggestion
 from cascade.config.prices import Listed, look_up
 from cascade.money import FREE, units_per_token
 from cascade.types import Endpoint, Price
@@ -16,7 +16,7 @@ from cascade.types import Endpoint, Price
 if TYPE_CHECKING:
     from cascade.config.schema import File, ModelTable, PriceTable
 
-Report = Callable[[Path, object, str, str], None]
+Report = Callable[[Place, object, str, str], None]
 """Takes a mistake: its place, the value there, the problem, the mend."""
 
 
@@ -35,13 +35,13 @@ class EndpointMaker:
             if provider not in self._known:
                 self._unknown_provider(("models", name), name)
 
-    def make(self, name: str, path: Path) -> Endpoint | None:
+    def make(self, name: str, path: Place) -> Endpoint | None:
         """Return the endpoint of a model; None after a report. ``path`` is where it was named."""
         if name not in self._made:
             self._made[name] = self._make(name, path)
         return self._made[name]
 
-    def _make(self, name: str, path: Path) -> Endpoint | None:
+    def _make(self, name: str, path: Place) -> Endpoint | None:
         provider_name, _, model = name.partition("/")
         if not provider_name or not model or any(map(str.isspace, name)):
             self._report(path, name, "this is no model", 'A model is named "PROVIDER/MODEL".')
@@ -111,7 +111,7 @@ class EndpointMaker:
                 'million tokens, or price = "free" for your own machine.',
             )
 
-    def _unknown_provider(self, path: Path, name: str) -> None:
+    def _unknown_provider(self, path: Place, name: str) -> None:
         provider = name.partition("/")[0]
         self._report(
             path,

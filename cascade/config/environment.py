@@ -12,18 +12,18 @@ from typing import Any
 
 PREFIX = "CASCADE_"
 
-Path = tuple[str | int, ...]
+_Place = tuple[str | int, ...]  # as in messages, which imports pydantic
 
 
 def override(
     data: Mapping[str, Any], env: Mapping[str, str]
-) -> tuple[dict[str, Any], dict[Path, str]]:
+) -> tuple[dict[str, Any], dict[_Place, str]]:
     """Return the settings with those of the environment put in, and which variable set which.
 
     Neither argument is changed. A level that holds a value in the file is replaced by a table.
     """
     merged = dict(data)
-    variables: dict[Path, str] = {}
+    variables: dict[_Place, str] = {}
     for variable in sorted(env):
         if not variable.startswith(PREFIX) or "__" not in variable:
             continue

@@ -17,7 +17,8 @@ from cascade.errors import ConfigError
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
+"""Where a setting stands in the file: keys and positions, outermost first."""
 
 LATER = frozenset({"tiers", "prompts", "targets", "decide.calibration", "cache.semantic"})
 """Places that the documentation of later versions names. This version refuses them."""
@@ -38,7 +39,7 @@ _PROBLEMS = {
 }
 
 
-def written(path: Path) -> str:
+def written(path: Place) -> str:
     """Write a place as it would stand in the file: ``models."azure/gpt-4o".price.input``."""
     text = ""
     for part in path:
@@ -58,7 +59,7 @@ def suggestion(name: str, known: Collection[str]) -> str:
     return f"Known here: {', '.join(sorted(known))}." if known else "Take it out."
 
 
-def explain(details: ErrorDetails, variables: Mapping[Path, str]) -> ConfigError:
+def explain(details: ErrorDetails, variables: Mapping[Place, str]) -> ConfigError:
     """Turn one of pydantic's errors into ours. ``variables`` tells which environment variable
     set the value at a place."""
     path = path_of(details)
@@ -69,12 +70,12 @@ def explain(details: ErrorDetails, variables: Mapping[Path, str]) -> ConfigError
     return ConfigError(place, _shown(path, details), problem, mend)
 
 
-def path_of(details: ErrorDetails) -> Path:
+def path_of(details: ErrorDetails) -> Place:
     """Return where the error is, without the marks pydantic puts in for unions and keys."""
     return tuple(part for part in details["loc"] if part not in (SHORT, LONG, "[key]"))
 
 
-def _say(details: ErrorDetails, path: Path) -> tuple[str, str]:
+def _say(details: ErrorDetails, path: Place) -> tuple[str, str]:
     kind, context = details["type"], details.get("ctx", {})
     if kind == "extra_forbidden":
         return _unknown(path)
@@ -108,7 +109,7 @@ _FORMS: dict[str | int, str] = {
 }
 
 
-def _unknown(path: Path) -> tuple[str, str]:
+def _unknown(path: Place) -> tuple[str, str]:
     name, what = str(path[-1]), "table" if len(path) == 1 else "key"
     if written(path) in LATER:
         return f"this version does not know this {what} yet", "Take it out."
@@ -122,14 +123,14 @@ def _not_one_of(value: object, expected: str) -> tuple[str, str]:
     return "it is not one of the choices", f"Choose {' or '.join(options)}."
 
 
-def _shown(path: Path, details: ErrorDetails) -> Any:
+def _shown(path: Place, details: ErrorDetails) -> Any:
     value: object = details["input"]
     if details["type"] == "missing" or details["loc"][-1:] == ("[key]",):
         return None
     return showable(path, value)
 
 
-def showable(path: Path, value: object) -> Any:
+def showable(path: Place, value: object) -> Any:
     """Return the value where it may be shown, else None."""
     if path[:1] == ("providers",) and path[2:] != ("protocol",):
         return None

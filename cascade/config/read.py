@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 ARGUMENTS = "arguments"
 """The source of a configuration that was given as names of models, without a file."""
 
-_TABLES = frozenset({"ladders", "rungs", "providers", "models", "decide", "cache", "server"})
-_LATER = frozenset({"tiers", "prompts", "targets"})
 _LADDERS = "CASCADE_LADDERS__"
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
@@ -120,7 +118,10 @@ def _ours(path: Path, who: str) -> dict[str, Any]:
 
 
 def _is_ours(data: Mapping[str, Any]) -> bool:
-    return not data.keys().isdisjoint(_TABLES | _LATER)
+    from cascade.config.messages import LATER
+    from cascade.config.schema import TABLES
+
+    return not data.keys().isdisjoint(TABLES | LATER)
 
 
 def _parse(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cascade.checks.accept import parse_rule
 from cascade.config.endpoints import EndpointMaker, Report
-from cascade.config.messages import Path, suggestion
+from cascade.config.messages import Place, suggestion
 from cascade.types import Bar, Clocks, Endpoint, Rung
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ class RungMaker:
         self._endpoints = endpoints
         self._report = report
 
-    def make(self, name: str, path: Path) -> Rung | None:
+    def make(self, name: str, path: Place) -> Rung | None:
         """Return the rung of this name; None after a report. ``path`` is where it was named."""
         if name not in self.made:
             self.made[name] = self._make(name, path)
         return self.made[name]
 
-    def _make(self, name: str, path: Path) -> Rung | None:
+    def _make(self, name: str, path: Place) -> Rung | None:
         listed = self._file.rungs.get(name)
         if isinstance(listed, str):
             endpoint = self._endpoints.make(listed, ("rungs", name))
@@ -49,7 +49,7 @@ class RungMaker:
     def _long(self, name: str, listed: RungTable) -> Rung | None:
         endpoints: list[Endpoint] = []
         for at, model in enumerate(listed.endpoints):
-            path: Path = ("rungs", name, "endpoints", at)
+            path: Place = ("rungs", name, "endpoints", at)
             if model in listed.endpoints[:at]:
                 self._report(path, model, "this endpoint stands twice", "Take one of them out.")
             elif (endpoint := self._endpoints.make(model, path)) is not None:
@@ -77,7 +77,7 @@ class RungMaker:
         return Bar(rule=parse_rule(listed.accept), when_unsure=unsure)
 
     def _check_hedge(self, name: str, listed: RungTable) -> None:
-        path: Path = ("rungs", name, "hedge")
+        path: Place = ("rungs", name, "hedge")
         first_token = listed.timeout.first_token
         if listed.hedge is None:
             return

@@ -26,28 +26,10 @@ from cascade.config.forms import (
     Usd,
 )
 from cascade.config.presets import PresetName, WhenUnsure
+from cascade.types.parameters import Lackable
 
 SHORT, LONG = "<text>", "<table>"
 """Marks of the two forms of a rung or a price, which pydantic puts into its places."""
-
-Lackable = Literal[
-    "tools",
-    "response_format",
-    "images",
-    "stop",
-    "logprobs",
-    "temperature",
-    "top_p",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "logit_bias",
-    "reasoning_effort",
-    "user",
-    "stream_options",
-]
-"""What a model may lack: the parameters of :mod:`cascade.policy.parameters`, and
-``stream_options``, without which a stream reports no usage."""
 
 
 def _form(value: Any) -> str:

@@ -8,13 +8,13 @@ import time
 
 import msgspec
 
-from cascade.emulator.caller import Caller, CallerLeftError, read_body, send_whole
+from cascade.emulator.client import Client, send_whole
 from cascade.emulator.counting import Delivered, Tally
 from cascade.emulator.lookup import NotRecordedError, find
 from cascade.emulator.replies import Reply, deltas, reply_to, whole
 from cascade.errors import EmulatorError, RequestError
 from cascade.learning.trace import Recording
-from cascade.listen import Receive, Scope, Send
+from cascade.listen import ClientLeftError, Receive, Scope, Send, read_body
 from cascade.types import Delta
 from cascade.wire.openai_chat import (
     Incoming,
@@ -63,8 +63,9 @@ class Emulator:
                 await send_whole(send, 404, _error(f"there is nothing to {method} at {path}", None))
 
     async def _complete(self, arrived: float, receive: Receive, send: Send) -> None:
-        body = await read_body(receive)
-        if body is None:
+        try:
+            body = await read_body(receive)
+        except ClientLeftError:
             return
         try:
             incoming = decode_request(body)
@@ -78,41 +79,41 @@ class Emulator:
         reply = reply_to(incoming.request, answer)
         tally = self.delivered.by_model[incoming.model]
         _take(tally, reply)
-        caller = Caller(receive, send, arrived, reply.duration / self.speed if self.speed else 0.0)
+        client = Client(receive, send, arrived, reply.duration / self.speed if self.speed else 0.0)
         try:
             if incoming.stream:
-                await self._stream(incoming, reply, tally, caller)
+                await self._stream(incoming, reply, tally, client)
             else:
-                await self._whole(incoming, reply, tally, caller)
-        except CallerLeftError:
+                await self._whole(incoming, reply, tally, client)
+        except ClientLeftError:
             tally.disconnected += 1
         finally:
-            caller.close()
+            client.close()
 
-    async def _whole(self, incoming: Incoming, reply: Reply, tally: Tally, caller: Caller) -> None:
+    async def _whole(self, incoming: Incoming, reply: Reply, tally: Tally, client: Client) -> None:
         response = whole(reply, id=self._id(), created=int(time.time()), model=incoming.model)
         body = encode_response(response)
-        await caller.until(1.0)
+        await client.until(1.0)
         tally.output_tokens += _output_tokens(reply, len(reply.tokens))
-        await send_whole(caller.send, 200, body)
+        await send_whole(client.send, 200, body)
 
-    async def _stream(self, incoming: Incoming, reply: Reply, tally: Tally, caller: Caller) -> None:
+    async def _stream(self, incoming: Incoming, reply: Reply, tally: Tally, client: Client) -> None:
         writer = StreamWriter(self._id(), int(time.time()), incoming.model, incoming.include_usage)
         pieces = tuple(deltas(reply))
         ready = writer.start()  # leaves with the first token, as providers do it
         sent = 0
         while sent < len(pieces):
-            due = await caller.until((sent + 1) / len(pieces))
+            due = await client.until((sent + 1) / len(pieces))
             until = max(sent + 1, math.floor(due * len(pieces)))
             ready += b"".join(map(writer.write, pieces[sent:until]))
             tally.output_tokens += _output_tokens(reply, until - sent)
             sent = until
             if sent < len(pieces):
-                await caller.send_piece(ready)
+                await client.send_piece(ready)
                 ready = b""
-        await caller.until(1.0)
+        await client.until(1.0)
         ready += writer.write(Delta(finish_reason=reply.finish_reason)) + writer.end(reply.usage)
-        await caller.send_piece(ready, last=True)
+        await client.send_piece(ready, last=True)
 
     def _id(self) -> str:
         return f"chatcmpl-emulated-{next(self._numbers)}"

@@ -6,6 +6,7 @@ import os
 
 from cascade import money
 from cascade.cache.rules.entry import Entry
+from cascade.engine.acceptance import Place
 from cascade.engine.loop import Ended
 from cascade.errors import (
     Broken,
@@ -83,14 +84,24 @@ def from_ended(
 
 
 def from_entry(
-    entry: Entry, ladder: Ladder, *, latency_s: float, cache: CacheStatus, now: float
+    entry: Entry,
+    request: Request,
+    ladder: Ladder,
+    place: Place,
+    *,
+    latency_s: float,
+    cache: CacheStatus,
+    now: float,
 ) -> Answer:
-    """The answer of a request for which nothing had to be called. ``now`` is unix time."""
+    """The answer of a request for which nothing had to be called. ``now`` is unix time.
+
+    The rung has its name of today, which may be another one than when the answer was stored.
+    """
     response = entry.response
     return Answer(
         id=new_id(),
         response=response,
-        rung=entry.rung,
+        rung=place.rung.name,
         model=entry.model,
         endpoint=entry.endpoint,
         outcome="accepted",
@@ -103,6 +114,7 @@ def from_entry(
         saved=_saved(ladder, response.usage, 0),
         latency_s=latency_s,
         usage=response.usage,
+        dropped=dropped(request, place.endpoint.lacks),
     )
 
 

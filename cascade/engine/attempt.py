@@ -7,10 +7,9 @@ from collections.abc import Callable
 
 import msgspec
 
-from cascade import money
 from cascade.checks import structure
 from cascade.checks.logprobs import evidence as read_evidence
-from cascade.engine.estimate import count_whole, estimate_cut_off
+from cascade.engine.estimate import NOTHING, Bill, count_whole, estimate_cut_off, reported
 from cascade.engine.showing import shown
 from cascade.policy.model import Answered, Call, Candidate, Failed
 from cascade.providers.endpoint import Caller, Progress, Unsent
@@ -23,20 +22,20 @@ from cascade.types import (
     Response,
     Result,
     Rung,
-    Usage,
 )
 from cascade.wire.failures import CallFailure
 
-_SILENT = frozenset({Kind.TIMED_OUT, Kind.BROKEN, Kind.MALFORMED})
-"""Failures after which the provider may have worked, and may send a bill."""
-
 
 class Landing(msgspec.Struct, frozen=True):
-    """How an attempt ended: the machine's event, the record, and the answer if there is one."""
+    """How an attempt ended: the machine's event, the record, and the answer if there is one.
+
+    ``defect`` is an error that is no failure of the call: it must reach the caller.
+    """
 
     event: Answered | Failed
     attempt: Attempt
     response: Response | None = None
+    defect: Exception | None = None
 
 
 async def run_attempt(
@@ -54,7 +53,7 @@ async def run_attempt(
     progress = Progress(on_delta)
     record = _Record(call, caller, rung, request, progress, started)
     try:
-        response = await caller.call(
+        record.response = await caller.call(
             request,
             progress,
             clocks=call.clocks,
@@ -62,12 +61,14 @@ async def run_attempt(
             logprobs=logprobs,
             stream=stream,
         )
+        return await record.answered(record.response)
     except CallFailure as failure:
         return record.failed(failure)
     except asyncio.CancelledError:
         # The machine's own Cancel, or the engine's closing: either way the bill is recorded.
         return record.cancelled()
-    return await record.answered(response)
+    except Exception as error:  # noqa: BLE001 - handed on, beside the bill that it leaves behind
+        return record.broken_down(error)
 
 
 class _Record:
@@ -84,6 +85,7 @@ class _Record:
     ) -> None:
         self.call, self.caller, self.rung = call, caller, rung
         self.request, self.progress, self.started = request, progress, started
+        self.response: Response | None = None
 
     async def answered(self, response: Response) -> Landing:
         verdict = structure.inspect(
@@ -93,10 +95,10 @@ class _Record:
             own_limit=self.call.own_limit,
         )
         evidence = read_evidence(response)
-        usage, estimated = response.usage, False
-        if usage is None:
-            usage, estimated = await self._count(response), True
-        cost = self._cost(usage)
+        if response.usage is None:
+            bill = await self._count(response)
+        else:
+            bill = reported(response.usage, self.caller.endpoint)
         candidate = Candidate(
             ref=self.call.call,
             option=self.call.option,
@@ -107,59 +109,64 @@ class _Record:
         )
         attempt = self._attempt(
             "short" if verdict.refuted is None else "refuted",
-            usage=usage,
-            cost=cost,
-            estimated=estimated,
+            bill=bill,
             response=response,
             evidence=evidence,
             why=verdict.refuted,
         )
-        event = Answered(self.call.call, candidate, cost or 0)
+        event = Answered(self.call.call, candidate, bill.cost or 0)
         return Landing(event, attempt, shown(response, self.request))
 
     def failed(self, failure: CallFailure) -> Landing:
-        billable = failure.kind in _SILENT and not isinstance(failure, Unsent)
-        usage = self._partial_usage() if billable else None
-        cost = self._cost(usage) if billable else 0
+        bill = NOTHING if isinstance(failure, Unsent) else self._bill_of_a_part()
         attempt = self._attempt(
             "failed",
             kind=failure.kind,
             why=failure.message,
-            usage=usage,
-            cost=cost,
-            estimated=billable,
+            bill=bill,
             response=self.progress.partial(),
         )
-        event = Failed(self.call.call, failure.kind, cost or 0, failure.retry_after)
+        event = Failed(self.call.call, failure.kind, bill.cost or 0, failure.retry_after)
         return Landing(event, attempt)
 
     def cancelled(self) -> Landing:
-        usage = self._partial_usage() if self.progress.sent else None
-        cost = self._cost(usage) if self.progress.sent else 0
-        attempt = self._attempt(
-            "cancelled",
-            usage=usage,
-            cost=cost,
-            estimated=self.progress.sent,
-            response=self.progress.partial(),
-        )
-        return Landing(Failed(self.call.call, Kind.BROKEN, cost or 0), attempt)
+        bill = self._bill_of_a_part()
+        attempt = self._attempt("cancelled", bill=bill, response=self.progress.partial())
+        return Landing(Failed(self.call.call, Kind.BROKEN, bill.cost or 0), attempt)
 
-    def _partial_usage(self) -> Usage:
-        partial = self.progress.partial()
-        if partial is not None and partial.usage is not None:
-            return partial.usage
+    def broken_down(self, error: Exception) -> Landing:
+        bill = self._bill_of_a_part()
+        response = self.response or self.progress.partial()
+        attempt = self._attempt("failed", why=type(error).__name__, bill=bill, response=response)
+        event = Failed(self.call.call, Kind.BROKEN, bill.cost or 0)
+        return Landing(event, attempt, defect=error)
+
+    def _bill_of_a_part(self) -> Bill:
+        """What may be owed for a call that gave no answer. What came decides, not what failed."""
+        if not self.progress.may_cost:
+            return NOTHING
+        endpoint = self.caller.endpoint
+        received = self.response or self.progress.partial()
+        final = self.response is not None or self.progress.accounted
+        if final and received is not None and received.usage is not None:
+            return reported(received.usage, endpoint)
         return estimate_cut_off(
             self.request,
-            partial,
-            unseen_s=self._now() - (self.progress.last_at or self.started),
-            limit=self.call.limit or self.request.max_tokens,
+            received,
+            endpoint,
+            unseen_s=self.progress.unseen_s(self._now()),
+            unread=0 if self.response is not None else self.progress.body,
+            limit=self._limit(),
+            hold=self.call.hold,
         )
 
-    async def _count(self, response: Response) -> Usage:
+    async def _count(self, response: Response) -> Bill:
         """Counting is CPU work, and the first time loads the vocabulary: off the loop."""
         loop = asyncio.get_running_loop()
-        counting = loop.run_in_executor(None, count_whole, self.request, response)
+        endpoint = self.caller.endpoint
+        counting = loop.run_in_executor(
+            None, count_whole, self.request, response, endpoint, self._limit()
+        )
         while True:
             try:
                 return await asyncio.shield(counting)
@@ -168,20 +175,18 @@ class _Record:
                     raise
                 # Whoever stops the call now still owes for it: the bill is finished first.
 
+    def _limit(self) -> int | None:
+        """The output limit that was sent, in tokens."""
+        return self.request.max_tokens if self.call.limit is None else self.call.limit
+
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
-
-    def _cost(self, usage: Usage | None) -> int | None:
-        price = self.caller.endpoint.price
-        return None if price is None or usage is None else money.bill(price, usage)
 
     def _attempt(
         self,
         result: Result,
         *,
-        usage: Usage | None,
-        cost: int | None,
-        estimated: bool,
+        bill: Bill,
         response: Response | None,
         kind: Kind | None = None,
         why: str | None = None,
@@ -191,17 +196,17 @@ class _Record:
         return Attempt(
             rung=self.rung.name,
             endpoint=self.caller.endpoint.name,
-            model=response.model if response is not None else self.caller.endpoint.model,
+            model=(response and response.model) or self.caller.endpoint.model,
             purpose="answer",
             result=result,
             kind=kind,
             why=why,
             evidence=evidence or Evidence(),
             text="" if response is None else response.message.text,
-            usage=usage,
-            cost=cost,
-            estimated=estimated,
-            overrun=bool(self.call.hold) and (cost or 0) > self.call.hold,
+            usage=bill.usage,
+            cost=bill.cost,
+            estimated=bill.estimated,
+            overrun=bool(self.call.hold) and (bill.cost or 0) > self.call.hold,
             latency_s=self._now() - self.started,
             first_token_s=None if first is None else first - self.started,
         )

@@ -57,7 +57,6 @@ class Delivery:
         self._outlet = outlet
         self._held: dict[int, list[Delta]] = {}
         self.committed: int | None = None
-        self.delivered = False
 
     def take(self, call: int, delta: Delta) -> None:
         """A piece of a live call has arrived."""
@@ -78,6 +77,5 @@ class Delivery:
         self._outlet = None
 
     def _let_out(self, delta: Delta) -> None:
-        self.delivered = True
         if self._outlet is not None:
             self._outlet.put(delta)

@@ -9,29 +9,48 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from cascade import tokens
 from cascade.cache.disk import ResponseCache
 from cascade.cache.rules import shelf
 from cascade.cache.rules.entry import Entry
 from cascade.cache.rules.scope import KeyMaker
 from cascade.checks.admission import admit
 from cascade.engine import answers
+from cascade.engine.acceptance import Acceptance
 from cascade.engine.delivery import Outlet
-from cascade.engine.flight import Flight, Flights
 from cascade.engine.loop import Ended, Run
+from cascade.engine.sharing import SharedRun, SharedRuns
+from cascade.engine.sizing import UncountedError, counted, uncounted
 from cascade.engine.totals import Totals
 from cascade.errors import CascadeError, DeadlineExceeded, NotCached, RequestError
-from cascade.policy.complexity import classify
+from cascade.policy.complexity import VERSION, classify
 from cascade.policy.model import Plan, Rule
-from cascade.policy.plan import Size, bar_for, make_plan, strongest_open
+from cascade.policy.plan import Size, make_plan
 from cascade.providers.endpoint import Caller
 from cascade.types import Answer, CacheStatus, Complexity, Ladder, Request, Tables
 
 Callers = Callable[[Ladder], Mapping[str, Caller]]
 
+_LEVELS = VERSION.to_bytes(2, "big")  # part of every key: levels of two versions do not compare
 
-class Asked(msgspec.Struct, frozen=True):
-    """A request with what was found out about it on the way in. ``since`` is the loop's time."""
+
+class Lookup(msgspec.Struct, frozen=True, gc=False):
+    """What the cache said of a request, and what was found out on the way: ``ladder`` and
+    ``key`` are None where nothing was looked up."""
+
+    answer: Answer | None = None
+    ladder: Ladder | None = None
+    key: str | None = None
+
+
+_NOT_LOOKED = Lookup()
+
+
+class Admitted(msgspec.Struct, frozen=True):
+    """A request with what was found out about it on the way in. ``since`` is the loop's time.
+
+    ``key`` is where its answer may be kept, None where it may not. ``joins`` says that an
+    identical request's answer will do.
+    """
 
     request: Request
     ladder: Ladder
@@ -41,7 +60,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Engine:
-    """One per process and configuration. Everything but ``recall`` runs on one event loop.
+    """One per process and configuration. All but ``recall`` and ``look_up`` is one event loop's.
 
     Args:
         tables: the compiled configuration.
@@ -61,11 +80,11 @@ class Engine:
     ) -> None:
         self.tables, self.rule, self.cache = tables, rule, cache
         self._callers, self._keys = callers, keys
-        self._indexes = {
-            name: {rung.name: index for index, rung in enumerate(ladder.rungs)}
-            for name, ladder in tables.ladders.items()
+        self._acceptance = Acceptance(tables, rule)
+        self._fingerprints = {
+            name: ladder.fingerprint + _LEVELS for name, ladder in tables.ladders.items()
         }
-        self._flights = Flights()
+        self._runs = SharedRuns()
         self._loop = asyncio.get_running_loop()
         self.totals = Totals()
 
@@ -98,40 +117,35 @@ class Engine:
 
     def recall(self, request: Request) -> Answer | None:
         """The stored answer to a request, if its own plan would accept it now. Never waits."""
+        return self.look_up(request).answer
+
+    def look_up(self, request: Request) -> Lookup:
+        """As ``recall``, with what ``answer`` and ``stream`` would have to find out again."""
         started = time.perf_counter()
         if self.cache is None or request.cache in ("off", "refresh"):
-            return None
+            return _NOT_LOOKED
         if not shelf.may_look(request, self.tables.cache):
-            return None
+            return _NOT_LOOKED
         ladder = self.ladder_of(request)
-        entry = self.cache.get(self._keys.key(request, ladder.fingerprint))
-        if entry is None:
-            return None
+        key = self._key(request, ladder)
+        entry = self.cache.get(key)
         now = time.time()
-        if not shelf.fresh(entry, now, request.max_age) or not self._takes(request, ladder, entry):
-            return None
+        if entry is None or not shelf.fresh(entry, now, request.max_age):
+            return Lookup(None, ladder, key)
+        place = self._acceptance.find(request, ladder, entry)
+        if place is None:
+            return Lookup(None, ladder, key)
+        latency = time.perf_counter() - started
         answer = answers.from_entry(
-            entry, ladder, latency_s=time.perf_counter() - started, cache="exact", now=now
+            entry, request, ladder, place, latency_s=latency, cache="exact", now=now
         )
         self.totals.count(answer)
-        return answer
+        return Lookup(answer, ladder, key)
 
-    def _takes(self, request: Request, ladder: Ladder, entry: Entry) -> bool:
-        """Whether this request's own plan would accept the entry's answer now."""
-        index = self._indexes[ladder.name].get(entry.rung)
-        if index is None:
-            return False
-        last = len(ladder.rungs) - 1
-        if request.rung is not None:
-            bar, strongest = ladder.rungs[index].accept, index
-        else:
-            bar = bar_for(request, ladder, entry.complexity.level, index)
-            strongest = last
-            if entry.basis == "reference" and index < last:
-                strongest = strongest_open(request, ladder, _size(request))
-        return shelf.takes(entry, bar=bar, rung_index=index, strongest_index=strongest)
+    def _key(self, request: Request, ladder: Ladder) -> str:
+        return self._keys.key(request, self._fingerprints[ladder.name])
 
-    def _ask(self, request: Request) -> Asked:
+    def _admit(self, request: Request, seen: Lookup) -> Admitted:
         if asyncio.get_running_loop() is not self._loop:
             raise CascadeError("It was opened on another event loop: make one for each loop.")
         admit(request)
@@ -140,82 +154,105 @@ class Engine:
                 "nothing is stored for this request, and cache='only' calls nobody."
                 " Ask with cache='use' to fill the cache."
             )
-        ladder = self.ladder_of(request)
+        ladder = seen.ladder or self.ladder_of(request)
         shared = self.cache is not None and shelf.may_store(request, self.tables.cache)
-        key = self._keys.key(request, ladder.fingerprint) if shared else None
+        key = (seen.key or self._key(request, ladder)) if shared else None
         since = asyncio.get_running_loop().time()
-        return Asked(request, ladder, key, since, joins=shared and request.cache == "use")
+        return Admitted(request, ladder, key, since, joins=shared and request.cache == "use")
 
     # --- whole answers ---
 
-    async def answer(self, request: Request) -> Answer:
+    async def answer(self, request: Request, seen: Lookup = _NOT_LOOKED) -> Answer:
         """Answer a request that the cache does not hold: join its like in flight, or make calls.
+
+        ``seen`` is what ``look_up`` returned for it, where it was asked.
 
         Raises:
             CascadeError: what came instead of an answer.
         """
-        asked = self._ask(request)
-        shared = await self._share(asked)
-        if shared is not None:
-            return shared
-        departure = self._depart(asked, None)
-        return departure.answer(await departure.flight.wait())
+        begun = await self._begin(self._admit(request, seen), None)
+        if isinstance(begun, Answer):
+            return begun
+        return begun.answer(await begun.flight.wait())
 
-    async def _share(self, asked: Asked) -> Answer | None:
+    async def _begin(self, asked: Admitted, outlet: Outlet | None) -> Answer | Departure:
+        """Share somebody's answer, or start a run. Tokens are counted only where the plan needs
+        it, and on a thread: a long text takes longer than the event loop may stand still."""
+        size = uncounted(asked.request)
+        while True:
+            shared = await self._share(asked)
+            if shared is not None:
+                return shared
+            try:
+                return self._depart(asked, outlet, size)
+            except UncountedError:
+                size = await asyncio.to_thread(counted, asked.request)
+                # Meanwhile an identical request may have started: look again.
+
+    async def _share(self, asked: Admitted) -> Answer | None:
         """An answer from identical requests under way, one after the other; None to go alone."""
-        tried: Flight | None = None
+        tried: SharedRun | None = None
         while asked.joins:
-            flight = self._flights.find(asked.key)
-            if flight is None or flight is tried:
+            shared = self._runs.find(asked.key)
+            if shared is None or shared is tried or self._is_too_old(asked, shared):
                 return None
-            answer = await self._join(asked, flight)
+            answer = await self._join(asked, shared)
             if answer is not None:
                 return answer
-            tried = flight
+            tried = shared
         return None
 
-    async def _join(self, asked: Asked, flight: Flight) -> Answer | None:
+    def _is_too_old(self, asked: Admitted, shared: SharedRun) -> bool:
+        """Whether the run began longer ago than the request lets an answer be old."""
+        max_age = asked.request.max_age
+        return max_age is not None and self._loop.time() - shared.since >= max_age
+
+    async def _join(self, asked: Admitted, shared: SharedRun) -> Answer | None:
         """Wait for somebody else's run by one's own deadline. None: its answer will not do."""
         deadline = asked.request.deadline or self.tables.decide.deadline
         try:
-            ended = await flight.wait(asked.since + deadline)
+            ended = await shared.wait(asked.since + deadline)
         except TimeoutError:
             raise DeadlineExceeded(
                 "no answer before the deadline: an identical request was under way"
             ) from None
-        complexity = classify(asked.request)
-        entry = self._entry(asked, ended, complexity)
-        if entry is None or not self._takes(asked.request, asked.ladder, entry):
+        entry = self._entry(asked, ended, classify(asked.request))
+        if entry is None:
             return None
-        latency = asyncio.get_running_loop().time() - asked.since
+        place = self._acceptance.find_shared(asked.request, asked.ladder, entry)
+        if place is None:
+            return None
         answer = answers.from_entry(
-            entry, asked.ladder, latency_s=latency, cache="collapsed", now=entry.stored_at
+            entry,
+            asked.request,
+            asked.ladder,
+            place,
+            latency_s=self._loop.time() - asked.since,
+            cache="collapsed",
+            now=entry.stored_at,
         )
         self.totals.count(answer)
         return answer
 
     # --- streams ---
 
-    async def stream(self, request: Request) -> Answer | Departure:
+    async def stream(self, request: Request, seen: Lookup = _NOT_LOOKED) -> Answer | Departure:
         """Begin a streamed request: a shared answer at once, or a run whose pieces come."""
-        asked = self._ask(request)
-        shared = await self._share(asked)
-        if shared is not None:
-            return shared
-        departure = self._depart(asked, Outlet())
-        departure.flight.callers += 1
-        return departure
+        begun = await self._begin(self._admit(request, seen), Outlet())
+        if isinstance(begun, Departure):
+            begun.flight.callers += 1
+        return begun
 
     # --- runs ---
 
-    def _depart(self, asked: Asked, outlet: Outlet | None) -> Departure:
+    def _depart(self, asked: Admitted, outlet: Outlet | None, size: Size) -> Departure:
         complexity = classify(asked.request)
         plan = make_plan(
             asked.request,
             asked.ladder,
             self.tables.decide,
             level=complexity.level,
-            size=_size(asked.request),
+            size=size,
             stream=outlet is not None,
             now=asked.since,
             seed=random.getrandbits(32),
@@ -223,12 +260,12 @@ class Engine:
         rungs = {rung.name: rung for rung in asked.ladder.rungs}
         run = Run(plan, self.rule, asked.request, rungs, self._callers(asked.ladder), outlet)
         departure = Departure(asked, plan, complexity, outlet, self)
-        departure.flight = self._flights.start(
+        departure.flight = self._runs.start(
             asked.key if asked.joins else None, run, departure.landed
         )
         return departure
 
-    def _entry(self, asked: Asked, ended: Ended, complexity: Complexity) -> Entry | None:
+    def _entry(self, asked: Admitted, ended: Ended, complexity: Complexity) -> Entry | None:
         if not ended.finish.store or ended.response is None or ended.chosen is None:
             return None
         table, request = self.tables.cache, asked.request
@@ -242,7 +279,7 @@ class Engine:
             tags=request.tags,
         )
 
-    def keep(self, asked: Asked, ended: Ended, complexity: Complexity) -> None:
+    def keep(self, asked: Admitted, ended: Ended, complexity: Complexity) -> None:
         """Put what may be stored on the shelf; it is readable at once."""
         if self.cache is None or asked.key is None:
             return
@@ -252,7 +289,7 @@ class Engine:
 
     async def close(self) -> None:
         """Stop what is under way, record its bills, write what waits to be written."""
-        await self._flights.close()
+        await self._runs.close()
         if self.cache is not None:
             await asyncio.to_thread(self.cache.close)
 
@@ -260,11 +297,11 @@ class Engine:
 class Departure:
     """A run that was started for a request, and what its caller needs to read it."""
 
-    flight: Flight
+    flight: SharedRun
 
     def __init__(
         self,
-        asked: Asked,
+        asked: Admitted,
         plan: Plan,
         complexity: Complexity,
         outlet: Outlet | None,
@@ -300,7 +337,3 @@ class Departure:
         )
         self._engine.totals.count(answer)
         return answer
-
-
-def _size(request: Request) -> Size:
-    return Size(tokens.input_bound(request), lambda: tokens.count_request(request))

@@ -48,7 +48,8 @@ class Run:
     """One request on its way. It lives in callbacks: every event is one step of the machine.
 
     ``done`` is fulfilled when the machine has finished and every call has landed with its bill;
-    just before, ``on_end`` hears of it (with None if a defect of ours stopped the run).
+    just before, ``on_end`` hears of it, once. A defect of ours ends the run as well: ``on_end``
+    hears what was spent until then, and ``done`` raises it.
     """
 
     def __init__(
@@ -72,8 +73,9 @@ class Run:
         self._timer: asyncio.TimerHandle | None = None
         self._finish: Finish | None = None
         self._defect: BaseException | None = None
+        self._over = False
         self.done: asyncio.Future[Ended] = self._loop.create_future()
-        self.on_end: Callable[[Ended | None], None] | None = None
+        self.on_end: Callable[[Ended], None] | None = None
 
     def begin(self) -> None:
         """Take the first step."""
@@ -87,6 +89,14 @@ class Run:
             self._outlet = None
         self._tell(Left())
 
+    def piece(self, call: int, delta: Delta) -> None:
+        """A piece of a live call has arrived."""
+        self._delivery.take(call, shown_piece(delta, self.request))
+
+    def speaks(self, call: int) -> None:
+        """The first piece of a streamed call has arrived."""
+        self._tell(Streamed(call))
+
     # --- events in, actions out ---
 
     def _tell(self, event: Event) -> None:
@@ -98,8 +108,12 @@ class Run:
             )
             for action in actions:
                 self._perform(action)
-            if self._finish is not None and not self._tasks and not self.done.done():
+            if self._tasks or self._over:
+                return
+            if self._finish is not None:
                 self._end(self._ended(self._finish))
+            elif self._timer is None:
+                raise AssertionError("the machine waits for nothing: nobody would wake it")
         except Exception as error:  # noqa: BLE001 - a defect of ours must reach the caller, not hang
             self._break_down(error)
 
@@ -118,7 +132,7 @@ class Run:
             case Finish():
                 self._finished(action)
             case Check():
-                raise NotImplementedError("no paid check is configured, so no plan has one")
+                raise AssertionError("a paid check was chosen, and no plan of this version has one")
             case _:
                 assert_never(action)
 
@@ -151,6 +165,9 @@ class Run:
         else:
             landing = task.result()
         self._landings[call.call] = landing
+        if landing.defect is not None:
+            self._break_down(landing.defect)
+            return
         self._tell(landing.event)
         self._fall()
 
@@ -171,7 +188,11 @@ class Run:
     def _wake_at(self, at: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = self._loop.call_at(at, self._tell, Woke())
+        self._timer = self._loop.call_at(at, self._woke)
+
+    def _woke(self) -> None:
+        self._timer = None
+        self._tell(Woke())
 
     def _finished(self, finish: Finish) -> None:
         if self._timer is not None:
@@ -199,19 +220,30 @@ class Run:
 
     def _fall(self) -> None:
         """After a defect, and once no call is under way: the end."""
-        if self._defect is None or self._tasks or self.done.done():
+        if self._defect is None or self._tasks or self._over:
             return
-        if self.on_end is not None:
-            self.on_end(None)
-        self.done.set_exception(self._defect)
+        try:
+            self._report(self._ended(Finish("failed", why="gave_up")))
+        except Exception as error:  # noqa: BLE001 - one more defect: told beside the first
+            self._defect.add_note(f"Nor could its account be kept: {error!r}")
+        self._over = True
+        if not self.done.done():
+            self.done.set_exception(self._defect)
 
     # --- the end ---
 
     def _end(self, ended: Ended) -> None:
         """Have it recorded and kept, and only then let the caller go on: it may ask again."""
-        if self.on_end is not None:
-            self.on_end(ended)
-        self.done.set_result(ended)
+        self._report(ended)
+        self._over = True
+        if not self.done.done():
+            self.done.set_result(ended)
+
+    def _report(self, ended: Ended) -> None:
+        """Tell ``on_end``, unless it was told already: its totals count once."""
+        hear, self.on_end = self.on_end, None
+        if hear is not None:
+            hear(ended)
 
     def _ended(self, finish: Finish) -> Ended:
         attempts = tuple(
@@ -243,10 +275,10 @@ class _Watcher:
 
     def __call__(self, delta: Delta) -> None:
         if self._live:
-            self._run._delivery.take(self._call, shown_piece(delta, self._run.request))
+            self._run.piece(self._call, delta)
         if not self._told and (delta.has_content or delta.reasoning):
             self._told = True
-            self._run._tell(Streamed(self._call))
+            self._run.speaks(self._call)
 
 
 def _reads_logprobs(option: Option) -> bool:

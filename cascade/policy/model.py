@@ -75,8 +75,9 @@ class Plan(msgspec.Struct, frozen=True):
 class Candidate(msgspec.Struct, frozen=True):
     """An answer as the machine sees it: never its text.
 
-    ``usable`` is False for a refuted one. ``declined`` marks a refusal or a content filter: it is
-    short whatever its evidence says. ``storable`` says that it is whole.
+    ``usable`` is False for a refuted one. ``declined`` marks a refusal, a content filter, or an
+    answer that its model cut off: it is short whatever its evidence says. ``storable`` says that
+    it is whole.
     """
 
     ref: int

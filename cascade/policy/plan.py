@@ -55,29 +55,31 @@ def make_plan(
         RequestError: a cap is set and a rung's price, or what an image costs, is unknown.
     """
     cap = decide.max_cost if request.max_cost is None else money.from_usd(request.max_cost)
+    budget = decide.deadline if request.deadline is None else request.deadline
     delivery = _delivery(request, decide, stream)
     rungs, start = _rungs(request, ladder, level)
     open_rungs = _open(request, rungs, size)
     if cap is not None:
         _demand_prices(request, open_rungs)
-    options: list[Option] = []
-    indexes: list[int] = []
-    for index in open_rungs:
-        rung = rungs[index]
-        ceiling = _ceiling(request, rung, decide, cap)
-        offers = _offers(request, open_rungs[index], size, ceiling, cap)
+    strongest = max(open_rungs)
+    options: dict[int, Option] = {}
+    hopeless: set[int] = set()
+    for index, endpoints in open_rungs.items():
+        ceiling = _ceiling(request, rungs[index], decide, cap)
+        bar = None if index == strongest else bar_for(request, ladder, level, index)
+        offers = _offers(request, endpoints, size, ceiling, cap)
         if offers:
-            bar = None if index == max(open_rungs) else bar_for(request, ladder, level, index)
-            options.append(_option(rung, offers, ceiling, bar))
-            indexes.append(index)
+            option = _live(_option(rungs[index], offers, ceiling, bar), delivery)
+            options[index] = option if index == strongest else _in_time(option, budget / 2)
+            if _is_hopeless(bar, endpoints):
+                hopeless.add(index)
     if not options:
         raise _no_image_bound(request, rungs)
-    reference = len(options) - 1 if indexes[-1] == max(open_rungs) else None
     return Plan(
-        options=tuple(_live(option, delivery) for option in options),
-        order=_order(indexes, start),
-        reference=reference,
-        deadline=now + (decide.deadline if request.deadline is None else request.deadline),
+        options=tuple(options.values()),
+        order=_order(list(options), start, hopeless),
+        reference=len(options) - 1 if strongest in options else None,
+        deadline=now + budget,
         cap=cap,
         delivery=delivery,
         at_the_end=decide.at_the_end,
@@ -215,11 +217,30 @@ def _live(option: Option, delivery: str) -> Option:
     return msgspec.structs.replace(option, live=True) if live else option
 
 
-def _order(indexes: list[int], start: int) -> tuple[int, ...]:
-    """From the start up; what lies below it comes last, the strongest first: for when all fails."""
-    up = [position for position, index in enumerate(indexes) if index >= start]
-    below = [position for position, index in enumerate(indexes) if index < start]
-    return (*up, *reversed(below))
+def _in_time(option: Option, seconds: float) -> Option:
+    """One call below the strongest rung takes half of the time at most: a rung that hangs leaves
+    as much to the next. A live stream runs on its own clocks once it has begun."""
+    total = option.clocks.total
+    if option.live or (total is not None and total <= seconds):
+        return option
+    clocks = msgspec.structs.replace(option.clocks, total=seconds)
+    return msgspec.structs.replace(option, clocks=clocks)
+
+
+def _order(indexes: list[int], start: int, hopeless: set[int]) -> tuple[int, ...]:
+    """From the start up. What lies below it comes last, the strongest first, for when all else
+    fails; so does a rung whose answer could not be accepted."""
+    up = [at for at, index in enumerate(indexes) if index >= start and index not in hopeless]
+    rest = [at for at in range(len(indexes)) if at not in up]
+    return (*up, *reversed(rest))
+
+
+def _is_hopeless(bar: Bar | None, endpoints: tuple[Endpoint, ...]) -> bool:
+    """Whether the bar reads log-probabilities that, as is known, no endpoint gives: a call would
+    be paid only to climb. A model that is silent without being known to is tried."""
+    if bar is None or bar.when_unsure == "accept" or not bar.reads_logprobs:
+        return False
+    return all("logprobs" in endpoint.lacks for endpoint in endpoints)
 
 
 def _delivery(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 
 import httpx
 
+from cascade.errors import CascadeError
 from cascade.providers.watchdog import Watchdog
 from cascade.types import Clocks, Delta, Endpoint, Kind, Request, Response
 from cascade.wire import openai_chat
@@ -26,16 +28,42 @@ send both in one go, and a new connection costs more than this."""
 class Progress:
     """What a call has brought so far; it outlives the call's failure, for the bill.
 
-    ``sent`` says that the request may have reached the provider, ``first_at`` and ``last_at`` are
-    times of the event loop's clock.
+    Times are the event loop's. ``sent_at`` is when the request may have begun to reach the
+    provider, ``status`` that of its answer, ``first_at`` and ``last_at`` are of pieces of it.
+    ``accounted`` says that the usage came with or after the answer's end: nothing was added to it.
+    ``body`` counts the bytes of an answer that comes whole.
     """
 
     def __init__(self, on_delta: Callable[[Delta], None] | None = None) -> None:
         self.on_delta = on_delta
-        self.sent = False
+        self.sent_at: float | None = None
+        self.status: int | None = None
         self.first_at: float | None = None
         self.last_at: float | None = None
+        self.accounted = False
+        self.body = 0
         self.reader: openai_chat.StreamReader | None = None
+
+    def leaves(self) -> None:
+        """The request is being written, or may be for all that is known."""
+        if self.sent_at is None:
+            self.sent_at = asyncio.get_running_loop().time()
+
+    @property
+    def may_cost(self) -> bool:
+        """Whether the provider may have worked: it began to answer, or has not said that it did
+        not. A request that did not leave, and an error's status, cost nothing."""
+        return self.sent_at is not None if self.status is None else self.status == 200
+
+    def unseen_s(self, now: float) -> float:
+        """Seconds in which a model may have made what nobody received: before the first piece,
+        and after the last one unless the answer had ended."""
+        if self.sent_at is None:
+            return 0.0
+        if self.first_at is None or self.last_at is None:
+            return now - self.sent_at
+        ended = self.reader is not None and self.reader.complete
+        return self.first_at - self.sent_at + (0.0 if ended else now - self.last_at)
 
     def partial(self) -> Response | None:
         """The part of a streamed answer that has arrived."""
@@ -43,13 +71,18 @@ class Progress:
 
 
 class Caller:
-    """An endpoint that can be called. It holds the key, and never shows it."""
+    """An endpoint that can be called. It holds the key, and never shows it.
+
+    A transport with a true ``tells_sent`` calls ``request.extensions["sent"]`` when a request is
+    about to be written. With any other, each request that was handed to it counts as sent.
+    """
 
     def __init__(
         self, endpoint: Endpoint, key: str | None, transport: httpx.AsyncBaseTransport
     ) -> None:
         self.endpoint = endpoint
         self._transport = transport
+        self._tells_sent = bool(getattr(transport, "tells_sent", False))
         self._url = httpx.URL(endpoint.base_url.rstrip("/") + "/chat/completions")
         headers = [
             ("Host", self._url.netloc.decode("ascii")),
@@ -92,8 +125,12 @@ class Caller:
         with Watchdog(clocks, stream) as watchdog:
             try:
                 return await self._exchange(body, progress, watchdog, clocks, stream)
+            except (CallFailure, CascadeError):
+                raise
             except httpx.HTTPError as error:
                 raise _transport_failure(error, self.endpoint.name) from error
+            except Exception as error:  # a user's transport may raise anything: the call failed
+                raise _unknown_failure(error, self.endpoint.name) from error
 
     async def _exchange(
         self, body: bytes, progress: Progress, watchdog: Watchdog, clocks: Clocks, stream: bool
@@ -105,19 +142,22 @@ class Caller:
             self._url,
             headers=headers,
             stream=httpx.ByteStream(body),
-            extensions={"timeout": {"connect": clocks.connect}},
+            extensions={"timeout": {"connect": clocks.connect}, "sent": progress.leaves},
         )
-        progress.sent = True
+        if not self._tells_sent:
+            progress.leaves()
         response = await self._transport.handle_async_request(request)
+        progress.status = response.status_code
         try:
             if response.status_code != 200:
-                content = await _read(response)
+                content = await _read(response, progress)
                 raise classify(response.status_code, response.headers, content, time.time())
             if stream and _is_event_stream(response):
                 return await _read_stream(response, progress, watchdog)
-            return openai_chat.decode_response(await _read(response))
+            return openai_chat.decode_response(await _read(response, progress))
         finally:
-            await response.aclose()
+            with contextlib.suppress(Exception):  # what came is not lost by a poor farewell
+                await response.aclose()
 
 
 def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -126,13 +166,12 @@ def _chunks(response: httpx.Response) -> AsyncIterator[bytes]:
     return response.stream.__aiter__()
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: httpx.Response, progress: Progress) -> bytes:
     chunks: list[bytes] = []
-    size = 0
     async for chunk in _chunks(response):
         chunks.append(chunk)
-        size += len(chunk)
-        if size > LARGEST_BODY:
+        progress.body += len(chunk)
+        if progress.body > LARGEST_BODY:
             raise Malformed(f"an answer of more than {LARGEST_BODY:,} bytes")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
@@ -149,8 +188,6 @@ async def _read_stream(
             await _last_bytes(chunks)
             break
     _feed(reader, events.end(), progress, watchdog)
-    if not reader.complete:
-        raise CallFailure(Kind.BROKEN, "the stream ended before its end")
     return reader.response()
 
 
@@ -179,13 +216,16 @@ def _take(delta: Delta, progress: Progress, watchdog: Watchdog) -> None:
         progress.last_at = watchdog.token()
         if progress.first_at is None:
             progress.first_at = progress.last_at
+    if delta.usage is not None and progress.reader is not None:
+        progress.accounted = progress.reader.complete
     if progress.on_delta is not None:
         progress.on_delta(delta)
 
 
 def _is_event_stream(response: httpx.Response) -> bool:
     """Some servers answer a stream's request whole; that is an answer too."""
-    return "text/event-stream" in response.headers.get("content-type", "text/event-stream")
+    kind = response.headers.get("content-type", "text/event-stream")
+    return "text/event-stream" in kind.lower()
 
 
 def _transport_failure(error: httpx.HTTPError, endpoint: str) -> CallFailure:
@@ -204,6 +244,14 @@ def _transport_failure(error: httpx.HTTPError, endpoint: str) -> CallFailure:
             return Malformed(words)
         case _:
             return CallFailure(Kind.UNAVAILABLE, words)
+
+
+def _unknown_failure(error: Exception, endpoint: str) -> CallFailure:
+    """What is neither httpx's nor ours; its words are not shown, they may quote the request."""
+    words = f"{endpoint}: the transport raised {type(error).__name__}"
+    if isinstance(error, ConnectionRefusedError | socket.gaierror):
+        return Unsent(Kind.UNAVAILABLE, words)
+    return CallFailure(Kind.UNAVAILABLE, words)
 
 
 class Unsent(CallFailure):

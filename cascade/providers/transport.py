@@ -14,7 +14,8 @@ import math
 import re
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from time import monotonic
 from typing import ClassVar, Final, NamedTuple
 from weakref import WeakSet
@@ -47,6 +48,10 @@ _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 # What is sent unless the caller says otherwise.
 _DEFAULTS: Final = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "cascade"}
 
+# Whom to tell that a request leaves. aiohttp has no place for it, but sends the request in the task
+# that asked; the one that opens a proxy's tunnel is of another class, and says nothing.
+_TELL_SENT: Final[ContextVar[Callable[[], None] | None]] = ContextVar("tell_sent", default=None)
+
 # What aiohttp's errors mean: the first line that fits. Before a connection stands, a bad answer is
 # the proxy's; afterwards it is the server's.
 _Meanings = tuple[tuple[type[Exception], type[httpx.TransportError]], ...]
@@ -74,6 +79,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
     No redirects, no cookies, no decompression: the body's bytes come as they were sent. Clocks are
     httpx's: ``request.extensions["timeout"]`` with ``connect``, ``read``, ``write`` and ``pool`` in
     seconds; an absent one never ends. Proxies are the environment's at construction.
+    ``request.extensions["sent"]`` is called, without arguments, when a connection is had and the
+    request is about to be written: until then no byte of it has left.
 
     Args:
         max_connections: requests that hold a connection at once; more wait, under the pool clock.
@@ -82,6 +89,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
         resolver: who answers names; else the system.
         dns_ttl: seconds an answer of the resolver is kept.
     """
+
+    tells_sent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -120,11 +129,14 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             clocks=clocks,
         )
         await self._take_slot(clocks.get("pool"))
+        told = _TELL_SENT.set(request.extensions.get("sent"))
         try:
             answer = await self._send(call)
         except BaseException:
             self._slots.release()
             raise
+        finally:
+            _TELL_SENT.reset(told)
         if answer.connection is None:  # the whole body came with the head
             self._slots.release()
         else:
@@ -291,6 +303,8 @@ class _Request(aiohttp.ClientRequest):
         if conn.protocol is None or conn.protocol.should_close:
             reason = aiohttp.ClientPayloadError("an answer came before the request was sent")
             raise _Unanswered(reason, unread=True)
+        if (tell := _TELL_SENT.get()) is not None:
+            tell()
         return await super().send(conn)
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 
 from cascade.client import AsyncCascade
-from cascade.listen import Receive, Scope, Send
+from cascade.client.account import account
+from cascade.listen import ClientLeftError, Receive, Scope, Send, read_body
 from cascade.server import errors, headers
-from cascade.server.account import account, named
 from cascade.server.asked import Asked
 from cascade.server.names import Names
-from cascade.server.presence import ClientLeftError, Presence
-from cascade.server.replies import JSON, Reply, read_body
+from cascade.server.presence import Presence
+from cascade.server.replies import JSON, Reply, named
 from cascade.server.streaming import replayed, stream
 from cascade.server.tightening import tightened
 from cascade.types import Answer
@@ -45,12 +45,13 @@ class Chat:
         since = time.perf_counter()
         asked = self._read(await read_body(receive, self._body_limit), scope, since)
         engine = await self._ai.open()
-        answer = engine.recall(asked.request)
+        seen = engine.look_up(asked.request)
+        answer = seen.answer
         if answer is None:
             async with Presence(receive):
                 if asked.stream:
                     return await stream(self._ai, asked, send)
-                answer = await engine.answer(asked.request)
+                answer = await engine.answer(asked.request, seen)
         return replayed(answer, asked) if asked.stream else _whole(answer, asked)
 
     def _read(self, body: bytes, scope: Scope, since: float) -> Asked:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from cascade.client.account import attempted
 from cascade.errors import (
     Broken,
     CapTooLow,
@@ -24,11 +25,11 @@ from cascade.errors import (
     TooLong,
     UnsupportedParameter,
 )
+from cascade.listen import TooLargeError
 from cascade.log import logger
-from cascade.server.account import attempted
 from cascade.server.headers import Header
 from cascade.server.names import UnknownModelError
-from cascade.server.replies import JSON, Reply, TooLargeError
+from cascade.server.replies import JSON, Reply
 from cascade.types import Attempt
 from cascade.wire.openai_chat import encode_error
 

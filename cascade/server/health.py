@@ -18,13 +18,20 @@ def liveness() -> Reply:
 
 
 async def readiness(ai: AsyncCascade, environ: Mapping[str, str]) -> Reply:
-    """Ready when the cache is open and every key is there; else 503 says what is missing."""
+    """Ready when the cache is open and every key is there; else 503 says what is missing.
+
+    Under ``cache`` stands what the cache could not read or keep since it was opened.
+    """
+    cache = None
     problems = [str(error) for error in missing_keys(ai.tables, environ)]
     try:
-        await ai.open()
+        cache = (await ai.open()).cache
     except (CascadeError, OSError) as error:
         problems.append(str(error))
     if problems:
-        body = {"status": "not ready", "problems": problems}
-        return Reply(503, msgspec.json.encode(body), [JSON])
-    return Reply(200, b'{"status":"ready"}', [JSON])
+        body: dict[str, object] = {"status": "not ready", "problems": problems}
+    else:
+        body = {"status": "ready"}
+    if cache is not None:
+        body["cache"] = cache.troubles
+    return Reply(503 if problems else 200, msgspec.json.encode(body), [JSON])

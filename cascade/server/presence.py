@@ -6,11 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
-from cascade.listen import Receive
-
-
-class ClientLeftError(Exception):
-    """The client closed the connection before the answer's end."""
+from cascade.listen import ClientLeftError, Receive, departure
 
 
 class Presence:
@@ -33,7 +29,7 @@ class Presence:
         await self._scope.__aenter__()
         self._inside = True
         self._loop = asyncio.get_running_loop()
-        self._watch = self._loop.create_task(_departure(self._receive))
+        self._watch = self._loop.create_task(departure(self._receive))
         self._watch.add_done_callback(self._gone)
         return self
 
@@ -55,8 +51,3 @@ class Presence:
             await self._scope.__aexit__(kind, error, trace)
         except TimeoutError:
             raise ClientLeftError from None
-
-
-async def _departure(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass

@@ -1,18 +1,19 @@
-"""Whole HTTP responses, and the reading of a request's body."""
+"""Whole HTTP responses."""
 
 from __future__ import annotations
 
-import msgspec
+import time
 
-from cascade.listen import Receive, Send
+import msgspec
+from msgspec.structs import replace
+
+from cascade.listen import Send
 from cascade.server.headers import Header
-from cascade.server.presence import ClientLeftError
+from cascade.types import Answer, Response
 
 JSON: Header = (b"content-type", b"application/json")
 EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 UNBUFFERED: tuple[Header, ...] = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-
-_DRAINED = 4  # times the limit: as much of a body that is too long is read and thrown away
 
 
 class Reply(msgspec.Struct):
@@ -29,43 +30,14 @@ class Reply(msgspec.Struct):
         await send({"type": "http.response.body", "body": self.body})
 
 
-class TooLargeError(Exception):
-    """The body is longer than the limit."""
-
-
-async def read_body(receive: Receive, limit: int) -> bytes:
-    """Return the request's body.
-
-    Raises:
-        TooLargeError: it has more than ``limit`` bytes.
-        ClientLeftError: the client left before its end.
-    """
-    event = await receive()
-    if event["type"] == "http.disconnect":
-        raise ClientLeftError
-    body: bytes = event["body"]
-    if event["more_body"]:
-        return await _rest(receive, body, limit)
-    if len(body) > limit:
-        raise TooLargeError
-    return body
-
-
-async def _rest(receive: Receive, first: bytes, limit: int) -> bytes:
-    parts, size, more = [first], len(first), True
-    while more:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            raise ClientLeftError
-        part: bytes = event.get("body", b"")
-        size += len(part)
-        more = event.get("more_body", False)
-        if size <= limit:
-            parts.append(part)
-        elif size > _DRAINED * limit:
-            break
-        else:  # read on, so that a client which sends before it reads hears what is wrong
-            parts.clear()
-    if size > limit:
-        raise TooLargeError
-    return b"".join(parts)
+def named(answer: Answer) -> Response:
+    """The answer's response with an id and a time, which clients rely on. Where the provider sent
+    none, the answer's own id and the present stand there."""
+    response = answer.response
+    if response.id and response.created:
+        return response
+    return replace(
+        response,
+        id=response.id or answer.id,
+        created=response.created or int(time.time()),
+    )

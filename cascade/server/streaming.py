@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 
 from cascade.client import AsyncCascade, AsyncStream
+from cascade.client.account import account
 from cascade.listen import Send
 from cascade.server import errors, headers
-from cascade.server.account import account, named
 from cascade.server.asked import Asked
 from cascade.server.events import Events
-from cascade.server.replies import EVENTS, UNBUFFERED, Reply
+from cascade.server.replies import EVENTS, UNBUFFERED, Reply, named
 from cascade.types import Answer, Delta
 from cascade.wire.openai_chat import StreamWriter
 from cascade.wire.replay import deltas_of

@@ -8,6 +8,7 @@ import msgspec
 
 from cascade.types.chat import FinishReason, Message, Response, ToolCall, Usage
 from cascade.types.judging import Complexity, Evidence, Kind, Level
+from cascade.types.tables import UNITS_PER_USD
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -48,7 +49,7 @@ class Attempt(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def cost_usd(self) -> float | None:
         """What the call cost, in US dollars; None where the price is unknown."""
-        return None if self.cost is None else self.cost / 10**12
+        return _usd(self.cost)
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -116,12 +117,12 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     @property
     def cost_usd(self) -> float | None:
         """What everything done for the request cost, in US dollars."""
-        return None if self.cost is None else self.cost / 10**12
+        return _usd(self.cost)
 
     @property
     def saved_usd(self) -> float | None:
         """What the reference would have cost more, in US dollars; negative where it was less."""
-        return None if self.saved is None else self.saved / 10**12
+        return _usd(self.saved)
 
     @property
     def saved_basis(self) -> Literal["modelled"] | None:
@@ -148,6 +149,10 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
             return model.model_validate_json(_without_fence(self.text))
         except ValidationError as error:
             raise ParseError(f"the answer does not fit {model.__name__}: {error}") from error
+
+
+def _usd(units: int | None) -> float | None:
+    return None if units is None else units / UNITS_PER_USD
 
 
 def _without_fence(text: str) -> str:

@@ -82,6 +82,11 @@ class Bar(msgspec.Struct, frozen=True):
     confidence: float | None = None
     when_unsure: Literal["climb", "accept"] = "climb"
 
+    @property
+    def reads_logprobs(self) -> bool:
+        """Whether its rule needs log-probabilities."""
+        return any(part.name != "output_tokens" for part in self.rule or ())
+
     def cleared_by(
         self, evidence: Evidence, confidence: float | None
     ) -> Literal["confidence", "rule"] | None:

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 _BASES = {
     "confidence": "its confidence cleared the bar",
-    "rule": "it cleared the rung's rule",
+    "rule": "it cleared the rung's bar for a {level} request",
     "reference": "it is the strongest model open to this request",
-    "unchecked": "this rung accepts without a check",
+    "unchecked": "it was accepted without a check",
 }
 
 
@@ -37,7 +37,7 @@ def _who(answer: Answer) -> str:
     ]
     after = f" after {_listed(climbed)}" if climbed and answer.outcome == "accepted" else ""
     if answer.outcome == "accepted" and answer.basis is not None:
-        return f"{answer.rung} answered{after}: {_BASES[answer.basis]}"
+        return f"{answer.rung} answered{after}: {_BASES[answer.basis].format(level=answer.level)}"
     if answer.outcome == "best_effort":
         return f"{answer.rung} gave the best answer in hand, below its bar ({answer.why})"
     return f"{answer.rung}: the answer was {answer.outcome}"

@@ -8,6 +8,9 @@ import msgspec
 
 from cascade.types.judging import Bar, Level
 
+UNITS_PER_USD = 10**12
+"""Money is in whole units of 1e-12 US dollar: see :mod:`cascade.money`."""
+
 
 class Price(msgspec.Struct, frozen=True):
     """What one token costs, in money units (US dollars per million tokens x 1e6), by class."""

@@ -68,7 +68,6 @@ def full_entry() -> Entry:
         ),
         basis="confidence",
         confidence=0.93,
-        calibration_id="cal-7",
         cost=123_456_789,
         tags=("nightly", "geo"),
     )

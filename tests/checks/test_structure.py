@@ -71,7 +71,11 @@ def test_an_empty_answer_is_refuted(text: str | None, finish: FinishReason) -> N
 
 
 def test_a_cut_at_the_callers_own_limit_stands_but_is_not_complete() -> None:
-    assert judge(say("Once upon a", "length")) == Verdict()
+    assert judge(say("Once upon a", "length"), ask(max_tokens=4)) == Verdict()
+
+
+def test_a_cut_by_the_model_alone_is_short_where_nobody_set_a_limit() -> None:
+    assert judge(say("Once upon a", "length")) == Verdict(declined=True)
 
 
 def test_a_cut_at_a_limit_that_we_shrank_is_refuted() -> None:

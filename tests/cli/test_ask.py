@@ -12,7 +12,7 @@ def test_the_answer_is_printed_and_its_story_told(configured: Place) -> None:
     assert (ran.status, ran.out) == (0, "Paris.\n")
     configuration, story = ran.err.splitlines()
     assert configuration == "Configuration: config.toml"
-    assert story.startswith("x/cheap answered: it cleared the rung's rule; it cost $")
+    assert story.startswith("x/cheap answered: it cleared the rung's bar for a simple request; it")
     assert story.endswith("not calibrated.")
 
 
@@ -21,8 +21,9 @@ def test_a_hard_question_climbs_and_the_second_one_who_asks_pays_nothing(
 ) -> None:
     first = configured.run("ask", COMPARE, "--json").json
     assert list(first) == [
-        *("text", "id", "rung", "model", "outcome", "basis", "confidence", "cost_usd"),
-        *("saved_usd", "saved_basis", "cache", "latency_s", "first_token_s", "usage", "attempts"),
+        *("text", "id", "rung", "endpoint", "model", "outcome", "basis", "confidence", "cache"),
+        *("age_s", "cost_usd", "saved_usd", "saved_basis", "latency_s", "first_token_s", "level"),
+        *("dropped", "usage", "attempts"),
     ]
     assert (first["text"], first["rung"]) == ("TCP is reliable, UDP is quick.", "x/strong")
     assert (first["basis"], first["cache"], first["confidence"]) == ("reference", "miss", None)
@@ -31,8 +32,8 @@ def test_a_hard_question_climbs_and_the_second_one_who_asks_pays_nothing(
     assert first["usage"]["output_tokens"] == 8
     assert [attempt["result"] for attempt in first["attempts"]] == ["short", "accepted"]
     assert list(first["attempts"][0]) == [
-        *("rung", "endpoint", "model", "purpose", "result", "kind", "cost_usd", "latency_s"),
-        "confidence",
+        *("rung", "endpoint", "model", "purpose", "result", "kind", "why", "confidence"),
+        *("cost_usd", "estimated", "latency_s"),
     ]
     before = provider.delivered()["calls"]
     second = configured.run("ask", COMPARE, "--json").json

@@ -10,10 +10,10 @@ from cascade.config.catalogue import PROVIDERS
 from cascade.config.keys import key_of, missing_keys
 from cascade.config.places import data_dir
 from cascade.config.read import Found, check
-from cascade.config.schema import Lackable
 from cascade.errors import MissingKey
 from cascade.policy.parameters import PARAMETERS
 from cascade.types import Endpoint, Tables
+from cascade.types.parameters import Lackable
 
 
 def tables(data: dict[str, object], **env: str) -> Tables:

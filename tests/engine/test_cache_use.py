@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cascade import NotCached
+from cascade import AsyncCascade, Message, NotCached, tokens
+from cascade.engine import engine
+from cascade.policy.complexity import VERSION
+from cascade.policy.model import Accept, Choice, GiveUp, View
+from cascade.policy.rules import Threshold
+from cascade.types import Request
 from tests.engine.scripted import fails, provider, says
-from tests.engine.setting import opened, read
+from tests.engine.setting import STRONG, Step, opened, read, tables
 
 pytestmark = pytest.mark.anyio
 
@@ -109,3 +115,141 @@ async def test_log_probabilities_for_our_own_evidence_come_back_from_the_cache(
         assert answer.cache == "exact"
         assert answer.basis == "rule"
         assert len(one.calls) == 1
+
+
+def _three(*names: str) -> tuple[Step, ...]:
+    """A ladder of three models under these names. What it accepts, it accepts unchecked."""
+    return tuple(
+        Step(name, endpoints=(f"one/{model}",), accept=None)
+        for name, model in zip(names, ("little", "middle", "great"), strict=True)
+    )
+
+
+CHEAP = {"preset": "cheap"}
+
+
+async def test_after_rungs_are_renamed_an_answer_still_counts_as_its_models(tmp_path: Path) -> None:
+    async with provider() as one:
+        for model in ("little", "middle", "great"):
+            one.on(model, says(f"of the {model} one"))
+        async with opened(one.url, tmp_path, _three("a", "b", "c"), decide=CHEAP, cache={}) as ai:
+            assert (await ai.complete(QUESTION)).text == "of the little one"
+        renamed = _three("b", "c", "a")  # the name of the strongest is now the weakest's, and so on
+        async with opened(one.url, tmp_path, renamed, decide=CHEAP, cache={}) as ai:
+            again = await ai.complete(QUESTION)
+            best = await ai.complete(QUESTION, quality="best")
+    assert (again.text, again.cache, again.rung) == ("of the little one", "exact", "b")
+    assert (best.text, best.cache, best.rung) == ("of the great one", "miss", "a")
+
+
+async def test_after_pinned_rungs_are_renamed_a_pin_gets_its_own_models_answer(
+    tmp_path: Path,
+) -> None:
+    async with provider() as one:
+        for model in ("little", "middle", "great"):
+            one.on(model, says(f"of the {model} one"))
+        async with opened(one.url, tmp_path, _three("a", "b", "c"), cache={}) as ai:
+            assert (await ai.complete(QUESTION, rung="a")).text == "of the little one"
+            assert (await ai.complete(QUESTION, rung="a")).cache == "exact"
+        async with opened(one.url, tmp_path, _three("b", "c", "a"), cache={}) as ai:
+            assert (await ai.complete(QUESTION, rung="a")).text == "of the great one"
+
+
+async def test_a_stored_answer_still_says_which_parameters_were_left_out(tmp_path: Path) -> None:
+    steps = (Step("small", model={"lacks": ["seed"]}), STRONG)
+    async with provider() as one, opened(one.url, tmp_path, steps, cache={}) as ai:
+        for cache in ("miss", "exact"):
+            answer = await ai.complete(QUESTION, seed=3)
+            assert (answer.cache, answer.dropped) == (cache, ("seed",))
+
+
+class Stricter(Threshold):
+    """Takes what the ladder takes, and from the cheap rung only what is very sure."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def __call__(self, view: View, moves: tuple[Choice, ...]) -> Choice:
+        self.asked += 1
+        choice = super().__call__(view, moves)
+        if isinstance(choice, Accept):
+            answer = next(each for each in view.answers if each.ref == choice.ref)
+            if answer.option == 0 and (answer.evidence.mean_logprob or -9) < -0.2:
+                return moves[-2] if len(moves) > 2 else GiveUp()
+        return choice
+
+
+async def test_a_rule_of_ones_own_judges_stored_answers_too(tmp_path: Path) -> None:
+    async with provider() as one:
+        one.on("small", says("fairly sure", logprob=-0.4))
+        one.on("strong", says("dear"))
+        read_as = tables(one.url, tmp_path, cache={})
+        async with AsyncCascade(tables=read_as, data_dir=tmp_path) as ai:
+            assert (await ai.complete(QUESTION)).text == "fairly sure"
+        async with AsyncCascade(tables=read_as, data_dir=tmp_path, rule=Stricter()) as ai:
+            assert (await ai.complete(QUESTION)).text == "dear"
+            assert (await ai.complete(QUESTION)).cache == "exact", "the reference's will do"
+
+
+async def test_what_a_rule_of_ones_own_accepts_is_found_again(tmp_path: Path) -> None:
+    async with provider() as one:
+        one.on("small", says("very sure", logprob=-0.1))
+        rule = Stricter()
+        read_as = tables(one.url, tmp_path, cache={})
+        async with AsyncCascade(tables=read_as, data_dir=tmp_path, rule=rule) as ai:
+            assert (await ai.complete(QUESTION)).text == "very sure"
+            asked = rule.asked
+            assert (await ai.complete(QUESTION)).cache == "exact"
+            assert rule.asked == asked + 1
+
+
+async def test_a_rule_that_fails_over_a_stored_answer_makes_a_miss(tmp_path: Path) -> None:
+    def broken(view: View, moves: tuple[Choice, ...]) -> Choice:
+        raise ZeroDivisionError
+
+    async with provider() as one:
+        read_as = tables(one.url, tmp_path, cache={})
+        async with AsyncCascade(tables=read_as, data_dir=tmp_path) as ai:
+            await ai.complete(QUESTION)
+            request = Request(messages=(Message("user", QUESTION),))
+            assert (await ai.open()).recall(request) is not None
+        async with AsyncCascade(tables=read_as, data_dir=tmp_path, rule=broken) as ai:
+            assert (await ai.open()).recall(request) is None
+
+
+async def test_looking_up_never_counts_tokens_and_counting_leaves_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def counting(request: Request) -> int:
+        threads.append(threading.current_thread().name)
+        return 900
+
+    monkeypatch.setattr(tokens, "count_request", counting)
+    steps = (
+        Step("small", model={"context": 100_000}),
+        Step("strong", accept=None, model={"context": 1_000}),
+    )
+    async with provider() as one, opened(one.url, tmp_path, steps, cache={}) as ai:
+        long = QUESTION + " one two three" * 100
+        answers = await asyncio.gather(*(ai.complete(long) for _ in range(3)))
+        assert sorted(answer.cache for answer in answers) == ["collapsed", "collapsed", "miss"]
+        assert len(one.calls) == 1
+        assert len(threads) == 3
+        assert threading.current_thread().name not in threads
+        threads.clear()
+        assert (await ai.complete(long)).cache == "exact"
+        assert not threads
+
+
+async def test_an_answer_whose_level_an_older_classifier_gave_is_not_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with provider() as one:
+        async with opened(one.url, tmp_path, cache={}) as ai:
+            await ai.complete(QUESTION)
+            assert (await ai.complete(QUESTION)).cache == "exact"
+        monkeypatch.setattr(engine, "_LEVELS", (VERSION + 1).to_bytes(2, "big"))
+        async with opened(one.url, tmp_path, cache={}) as ai:
+            assert (await ai.complete(QUESTION)).cache == "miss"

@@ -11,9 +11,10 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from cascade import Broken, DeadlineExceeded, Failed
+from cascade import AsyncCascade, Broken, DeadlineExceeded, Failed
 from cascade.errors import Rejected
 from cascade.types import Kind
 from tests.engine.scripted import (
@@ -28,7 +29,7 @@ from tests.engine.scripted import (
     provider,
     says,
 )
-from tests.engine.setting import STRONG, Step, opened, read, until
+from tests.engine.setting import STRONG, Step, opened, read, tables, until
 
 pytestmark = pytest.mark.anyio
 
@@ -372,6 +373,21 @@ async def test_a_server_that_answers_a_stream_whole_is_understood(tmp_path: Path
         one.on("small", script)
         async with ai.stream(QUESTION) as stream:
             assert "".join([text async for text in stream]) == "whole"
+
+
+@pytest.mark.parametrize("kind", ["Text/Event-Stream", "TEXT/EVENT-STREAM; charset=UTF-8"])
+async def test_a_stream_is_known_by_its_content_type_in_any_case(tmp_path: Path, kind: str) -> None:
+    class Events(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            chunk = {**finish_event(), "model": "small"}
+            chunk["choices"][0]["delta"] = {"content": "whole"}
+            body = b"data: " + json.dumps(chunk).encode() + b"\n\ndata: [DONE]\n\n"
+            return httpx.Response(200, headers={"Content-Type": kind}, content=body)
+
+    settings = tables("http://127.0.0.1:9/v1", tmp_path, ALONE)
+    ai = AsyncCascade(tables=settings, data_dir=tmp_path, transport=Events())
+    async with ai, ai.stream(QUESTION) as stream:
+        assert "".join([text async for text in stream]) == "whole"
 
 
 async def test_connections_are_used_again(tmp_path: Path) -> None:

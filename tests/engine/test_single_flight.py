@@ -69,7 +69,9 @@ async def test_different_questions_do_not_share(tmp_path: Path) -> None:
         assert len(one.calls) == 3
 
 
-@pytest.mark.parametrize("options", [{"cache": "refresh"}, {"cache": "off"}, {"temperature": 0.7}])
+@pytest.mark.parametrize(
+    "options", [{"cache": "refresh"}, {"cache": "off"}, {"max_age": 0}, {"temperature": 0.7}]
+)
 async def test_who_wants_a_fresh_answer_never_joins(
     tmp_path: Path, options: dict[str, Any]
 ) -> None:
@@ -193,4 +195,18 @@ async def test_the_next_in_line_has_what_is_left_of_its_own_deadline(tmp_path: P
         with pytest.raises(DeadlineExceeded):
             await waiter
         assert 0.55 < time.monotonic() - began < 2.0
+        assert len(one.calls) == 2
+
+
+async def test_a_call_that_began_longer_ago_than_an_answer_may_be_old_is_not_joined(
+    tmp_path: Path,
+) -> None:
+    async with provider() as one, opened(one.url, tmp_path, ALONE, cache={}) as ai:
+        one.on("strong", says(["the ", "Rhine"], before=0.3))
+        leader = ask(ai)
+        await until(lambda: one.calls)
+        await asyncio.sleep(0.05)
+        patient, choosy = ask(ai, max_age=60), ask(ai, max_age=0.01)
+        found = [(await task).cache for task in (leader, patient, choosy)]
+        assert found == ["miss", "collapsed", "miss"]
         assert len(one.calls) == 2

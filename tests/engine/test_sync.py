@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from cascade import Answer, Cascade, CascadeError, Failed, RequestError
@@ -115,6 +116,88 @@ def test_map_keeps_the_order_and_may_be_left(tmp_path: Path) -> None:
         assert all(isinstance(each, Failed) for each in errors)
         with pytest.raises(Failed):
             list(ai.map(["a"]))
+
+
+def test_questions_may_be_made_of_answers(tmp_path: Path) -> None:
+    with provider_in_thread() as one, opened(one, tmp_path, ALONE, cache={}) as ai:
+        first = ai.map(["one", "two", "three"], concurrency=2)
+        second = list(ai.map((f"shorten: {answer}" for answer in first), concurrency=2))
+        assert list(map(str, second)) == ["fine"] * 3
+
+        def conversation() -> Iterator[str]:
+            said = "begin"
+            for _ in range(3):
+                said = str(ai.complete(f"and then? {said}", cache="off"))
+                yield said
+
+        assert len(list(ai.map(conversation()))) == 3
+
+
+def test_reading_a_question_holds_up_nobody_else(tmp_path: Path) -> None:
+    with provider_in_thread() as one, opened(one, tmp_path, ALONE) as ai:
+        reading, go_on = threading.Event(), threading.Event()
+        where: list[threading.Thread] = []
+
+        def slow() -> Iterator[str]:
+            where.append(threading.current_thread())
+            reading.set()
+            assert go_on.wait(5)
+            yield "late"
+
+        found: list[Any] = []
+        thread = threading.Thread(target=lambda: found.extend(ai.map(slow())))
+        thread.start()
+        assert reading.wait(5)
+        assert str(ai.complete(QUESTION)) == "fine"
+        go_on.set()
+        thread.join(5)
+        assert [str(each) for each in found] == ["fine"]
+        assert where == [thread]
+
+
+def test_a_map_takes_no_more_than_it_needs_and_ends_with_its_source(tmp_path: Path) -> None:
+    taken = []
+
+    def questions() -> Iterator[str]:
+        for number in range(1000):
+            taken.append(number)
+            yield str(number)
+
+    def broken() -> Iterator[str]:
+        yield "a"
+        raise ZeroDivisionError
+
+    with provider_in_thread() as one, opened(one, tmp_path, ALONE) as ai:
+        for _ in ai.map(questions(), concurrency=4):
+            break
+        assert len(taken) <= 5
+        with pytest.raises(ZeroDivisionError):
+            list(ai.map(broken()))
+        with pytest.raises(ValueError, match="give at least 1"):
+            next(ai.map(["a"], concurrency=0))
+
+
+def test_waiting_on_the_thread_that_makes_the_calls_is_an_error(tmp_path: Path) -> None:
+    found: list[CascadeError] = []
+
+    class Careless(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            for use in (lambda: ai.complete("another"), lambda: list(ai.map(["a"])), ai.close):
+                try:
+                    use()
+                except CascadeError as error:
+                    found.append(error)
+            return httpx.Response(500)
+
+    settings = tables("http://127.0.0.1:9/v1", tmp_path, (Step("strong", settings={"calls": 1}),))
+    with (
+        Cascade(tables=settings, data_dir=tmp_path, transport=Careless()) as ai,
+        pytest.raises(Failed),
+    ):
+        ai.complete(QUESTION)
+    assert len(found) == 3
+    assert "Use AsyncCascade" in str(found[0])
+    assert "cannot close itself" in str(found[2])
 
 
 def test_many_threads_share_it(tmp_path: Path) -> None:

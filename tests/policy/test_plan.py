@@ -486,3 +486,42 @@ def test_a_whole_answer_is_never_live() -> None:
 
 def test_levels_are_three() -> None:
     assert get_args(Level) == LEVELS
+
+
+def test_a_rung_that_is_known_to_give_no_evidence_for_its_bar_is_called_last() -> None:
+    """A call would be paid only to climb."""
+    silent = rung("silent", endpoint("p/silent", lacks=frozenset({"logprobs"})))
+    plan = planned(on=ladder(silent, rung("medium"), rung("strong")))
+    assert plan.order == (1, 2, 0)
+
+
+@pytest.mark.parametrize("quality", ["auto", "cheapest"])
+def test_a_silent_rung_keeps_its_place_where_its_bar_reads_no_log_probabilities(
+    quality: Any,
+) -> None:
+    silent = rung("silent", endpoint("p/silent", lacks=frozenset({"logprobs"})))
+    on = ladder(silent, rung("strong"), starts=(0, 0, 0))
+    if quality == "auto":
+        on = replace(on, bars=dict.fromkeys(LEVELS, (Bar(rule=()), None)))
+    assert planned(request(quality=quality), on).order == (0, 1)
+
+
+def test_a_silent_rung_is_tried_where_it_accepts_when_unsure() -> None:
+    silent = rung("silent", endpoint("p/silent", lacks=frozenset({"logprobs"})))
+    unsure = replace(SIMPLE, when_unsure="accept")
+    on = replace(
+        ladder(silent, rung("strong"), starts=(0, 0, 0)),
+        bars=dict.fromkeys(LEVELS, (unsure, None)),
+    )
+    assert planned(on=on).order == (0, 1)
+
+
+def test_a_rung_that_hangs_leaves_half_of_the_time_to_the_next_one() -> None:
+    plan = planned(request(deadline=3.0))
+    assert [option.clocks.total for option in plan.options] == [1.5, 1.5, 120.0]
+
+
+def test_a_clock_that_is_shorter_than_half_of_the_time_stays() -> None:
+    quick = rung("quick", clocks=Clocks(total=1.0))
+    plan = planned(request(deadline=3.0), ladder(quick, rung("strong"), starts=(0, 0, 0)))
+    assert plan.options[0].clocks.total == 1.0

@@ -820,6 +820,70 @@ async def test_a_server_that_speaks_first_is_no_http_server() -> None:
             await fetch(transport, post(server.url))
 
 
+def telling(url: str, told: list[float], **clocks: float) -> httpx.Request:
+    """A request that wants to know when it leaves."""
+    request = post(url, b"{}", **clocks)
+    request.extensions["sent"] = lambda: told.append(asyncio.get_running_loop().time())
+    return request
+
+
+async def test_a_request_that_leaves_is_told_before_its_first_byte() -> None:
+    told: list[float] = []
+    known: list[int] = []
+
+    async def script(peer: Peer) -> None:
+        while await peer.request() is not None:
+            known.append(len(told))
+            await peer.send(OK)
+
+    async with serve(script) as server, AiohttpTransport() as transport:
+        for _ in range(3):
+            await fetch(transport, telling(server.url, told))
+        await fetch(transport, post(server.url))
+    assert known == [1, 2, 3, 3]
+
+
+async def test_a_request_without_a_connection_is_not_told_to_have_left(
+    full_backlog: int, trusting: ssl.SSLContext
+) -> None:
+    told: list[float] = []
+    async with serve(Peer.gone) as server, AiohttpTransport(ssl_context=trusting) as transport:
+        for url in (
+            f"http://127.0.0.1:{closed_port()}/",
+            f"http://127.0.0.1:{full_backlog}/",
+            server.url.replace("http:", "https:"),
+        ):
+            with pytest.raises(httpx.TransportError):
+                await transport.handle_async_request(telling(url, told, connect=0.1))
+    assert told == []
+
+
+async def test_a_tunnel_that_a_proxy_refuses_lets_nothing_leave(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: list[float] = []
+    refusal = once(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    async with serve(refusal) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        async with AiohttpTransport() as transport:
+            with pytest.raises(httpx.ProxyError):
+                await transport.handle_async_request(telling("https://upstream.test/", told))
+    assert told == []
+
+
+async def test_a_request_that_waits_for_a_slot_has_not_left() -> None:
+    told: list[float] = []
+    async with serve(Peer.gone) as server, AiohttpTransport(max_connections=1) as transport:
+        first = asyncio.create_task(transport.handle_async_request(telling(server.url, told)))
+        await server.accepted()
+        with pytest.raises(httpx.PoolTimeout):
+            await transport.handle_async_request(telling(server.url, told, pool=0.05))
+        assert len(told) == 1
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+
+
 async def test_closing_the_transport_ends_what_runs() -> None:
     gone = asyncio.Event()
     async with serve(trickle(gone)) as server:

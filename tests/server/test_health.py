@@ -21,8 +21,19 @@ def url(shared_url: str) -> str:
 
 def test_it_is_alive_and_ready(http: httpx.Client) -> None:
     assert http.get("/health/liveness").json() == {"status": "ok"}
-    assert http.get("/health/readiness").json() == {"status": "ready"}
+    assert http.get("/health/readiness").json()["status"] == "ready"
     assert http.head("/health/readiness").status_code == 200
+
+
+def test_readiness_tells_what_the_cache_could_not_read_or_keep(tmp_path: Path) -> None:
+    ai = cascade_on("http://127.0.0.1:9/v1", tmp_path, environ=KEYS)
+    with running(Server(ai, environ=KEYS), lifespan=True) as url:
+        told = httpx.get(f"{url}/health/readiness").json()
+        assert told["cache"] == {"damaged": 0, "busy": 0, "unfit": 0, "lost": 0}
+        assert ai._engine is not None
+        assert ai._engine.cache is not None
+        ai._engine.cache._unreadable(OSError("a row that is not ours"))
+        assert httpx.get(f"{url}/health/readiness").json()["cache"]["damaged"] == 1
 
 
 def test_it_is_not_ready_without_a_key_and_says_which(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def recorded(ai: AsyncCascade) -> tuple[int, int, bool]:
 async def waiting(ai: AsyncCascade, number: int) -> None:
     """Return once so many callers wait for the one call."""
     engine = await ai.open()
-    while sum(flight.callers for flight in engine._flights._by_key.values()) != number:  # noqa: ASYNC110 - of another thread
+    while sum(run.callers for run in engine._runs._by_key.values()) != number:  # noqa: ASYNC110 - of another thread
         await asyncio.sleep(0.005)
 
 

@@ -177,7 +177,7 @@ def test_a_defect_is_logged_once_under_the_id_that_the_client_gets(
     def breaks(*_: object) -> None:
         raise ZeroDivisionError("a secret detail")
 
-    monkeypatch.setattr(Engine, "recall", breaks)
+    monkeypatch.setattr(Engine, "look_up", breaks)
     with caplog.at_level(logging.ERROR):
         response = http.post(PATH, json=BODY)
     error = refused(response, 500, "internal_error")

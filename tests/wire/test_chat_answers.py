@@ -282,32 +282,9 @@ def test_the_extra_facts_stand_beside_the_usage_and_inside_it() -> None:
     assert last["cascade"] == last["usage"]["cascade"] == {"cost_usd": 0.1}
 
 
-def test_log_probabilities_asked_for_our_own_sake_do_not_leave() -> None:
-    tokens = (TokenLogprob("a", -0.5),)
-    response = Response(Message("assistant", "a"), "stop", "m", logprobs=tokens)
-    body = json.loads(encode_response(response, logprobs=False))
-    assert body["choices"][0]["logprobs"] is None
-    writer = StreamWriter("c", 1, "m", include_usage=False, logprobs=False)
-    assert b'"logprobs":null' in writer.write(Delta("a", logprobs=tokens))
-    assert writer.write(Delta(logprobs=tokens)) == b""
-    assert b'"logprobs":null' in writer.write(Delta(logprobs=tokens, finish_reason="stop"))
-
-
 def test_a_stream_without_a_wish_for_usage_ends_plainly() -> None:
     writer = StreamWriter("c", 1, "m", include_usage=False)
     assert writer.end(Usage(3, 1), {"cost_usd": 0.1}) == b"data: [DONE]\n\n"
-
-
-def test_a_failure_in_mid_stream_has_no_clean_end() -> None:
-    written = StreamWriter("c", 1, "m", include_usage=True).error("it died", "upstream_broken")
-    assert b"[DONE]" not in written
-    error = json.loads(written.removeprefix(b"data: "))["error"]
-    assert error == {
-        "message": "it died",
-        "type": "server_error",
-        "param": None,
-        "code": "upstream_broken",
-    }
 
 
 def test_an_error_body_has_the_protocols_four_fields() -> None:

@@ -30,8 +30,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     """An accepted answer with what a later request needs to judge it.
 
     ``model`` and ``endpoint`` name who answered; ``cost`` is what the answering request cost, in
-    money units, None where a price was unknown. ``confidence`` means something under
-    ``calibration_id`` only. Times are unix seconds.
+    money units, None where a price was unknown. Times are unix seconds.
     """
 
     response: Response
@@ -44,7 +43,6 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     expires_at: float
     evidence: Evidence = Evidence()
     confidence: float | None = None
-    calibration_id: str | None = None
     cost: int | None = None
     tags: tuple[str, ...] = ()
 

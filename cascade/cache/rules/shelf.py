@@ -60,30 +60,22 @@ def fresh(entry: Entry, now: float, max_age: float | None) -> bool:
     return max_age is None or max(age, 0.0) < max_age
 
 
-def takes(
-    entry: Entry,
-    *,
-    bar: Bar | None,
-    rung_index: int,
-    strongest_index: int,
-    calibration_id: str | None = None,
-) -> bool:
+def takes(entry: Entry, *, bar: Bar | None, rung_index: int, strongest_index: int) -> bool:
     """Whether a request would accept this answer if it were fresh from its rung.
+
+    Stored confidence clears nothing: no calibration is in force that could vouch for it.
 
     Args:
         entry: what is stored.
-        bar: what this request demands at the entry's rung, None where it accepts unchecked. For
-            a rung that is not open to it, a bar that nothing clears.
+        bar: what this request demands at the entry's rung, None where it accepts unchecked. It
+            says nothing of the strongest rung: whatever is taken there is the reference's.
         rung_index: the entry's rung on this request's ladder.
         strongest_index: the strongest rung that is open to this request.
-        calibration_id: the calibration in force; confidence under any other one is absent.
     """
-    if entry.basis == "reference" and rung_index >= strongest_index:
-        return True
+    if rung_index >= strongest_index:
+        return entry.basis == "reference"
     if bar is None:
         return True
-    current = calibration_id is not None and entry.calibration_id == calibration_id
-    confidence = entry.confidence if current else None
-    if bar.cleared_by(entry.evidence, confidence) is not None:
+    if bar.cleared_by(entry.evidence, None) is not None:
         return True
-    return bar.when_unsure == "accept" and bar.is_unsure(entry.evidence, confidence)
+    return bar.when_unsure == "accept" and bar.is_unsure(entry.evidence, None)

@@ -18,23 +18,15 @@ from cascade.types import (
     ToolCall,
     ToolChoice,
 )
+from cascade.types.parameters import ADVISORY
 
 __all__ = ["encode_request"]
 
 _encode = msgspec.json.Encoder().encode
 
-# What may be left out where a model lacks it. A model that lacks anything else is no option for
-# the request; leaving it out would change what was asked.
-_LEAVABLE = (
-    "temperature",
-    "top_p",
-    "seed",
-    "presence_penalty",
-    "frequency_penalty",
-    "parallel_tool_calls",
-    "reasoning_effort",
-    "user",
-)
+# Left out where a model lacks them. A model that lacks anything else is no option for the request;
+# leaving it out would change what was asked.
+_PLAIN = ("parallel_tool_calls", *(name for name in ADVISORY if name != "logit_bias"))
 
 
 def encode_request(
@@ -62,7 +54,7 @@ def encode_request(
     limit = request.max_tokens if max_tokens is None else max_tokens
     if limit is not None:
         body[limit_parameter] = limit
-    for name in _LEAVABLE:
+    for name in _PLAIN:
         value = getattr(request, name)
         if value is not None and name not in lacks:
             body[name] = value if isinstance(value, (str, bool)) else _finite(name, value)

@@ -76,13 +76,11 @@ def encode_response(
     *,
     model: str | None = None,
     extra: dict[str, Any] | None = None,
-    logprobs: bool = True,
 ) -> bytes:
     """Write an answer for a client.
 
-    ``model`` takes the place of the answer's own; ``logprobs=False`` leaves out what we asked for
-    our own sake; ``extra`` (cost, rung, …) goes under ``cascade``, and under ``usage.cascade`` for
-    clients that keep unknown keys of the usage only.
+    ``model`` takes the place of the answer's own; ``extra`` (cost, rung, …) goes under ``cascade``,
+    and under ``usage.cascade`` for clients that keep unknown keys of the usage only.
     """
     message = response.message
     written: dict[str, Any] = {"role": "assistant", "content": _content(message)}
@@ -91,7 +89,7 @@ def encode_response(
         written["reasoning_content"] = response.reasoning
     if message.tool_calls:
         written["tool_calls"] = [called(call) for call in message.tool_calls]
-    tokens = response.logprobs if logprobs else None
+    tokens = response.logprobs
     body: dict[str, Any] = {
         "id": response.id,
         "object": "chat.completion",

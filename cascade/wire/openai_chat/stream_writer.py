@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cascade.types import Delta, ToolCallDelta, Usage
-from cascade.wire.openai_chat.response import encode_error, logprobs_body, usage_body
+from cascade.wire.openai_chat.response import logprobs_body, usage_body
 
 __all__ = ["StreamWriter"]
 
@@ -19,12 +19,10 @@ _GOES_ON = b',"logprobs":null,"finish_reason":null}]}\n\n'
 
 
 class StreamWriter:
-    """Writes one answer as server-sent events: ``start``, any number of ``write``, then ``end``
-    or ``error``.
+    """Writes one answer as server-sent events: ``start``, any number of ``write``, then ``end``.
 
     ``id``, ``created`` (Unix seconds) and ``model`` stand in every chunk. ``include_usage`` says
-    that the client asked for the usage; ``logprobs=False`` leaves out log-probabilities that we
-    asked for our own sake.
+    that the client asked for the usage.
     """
 
     def __init__(
@@ -33,11 +31,8 @@ class StreamWriter:
         created: int,
         model: str,
         include_usage: bool,
-        *,
-        logprobs: bool = True,
     ) -> None:
         self._include_usage = include_usage
-        self._logprobs = logprobs
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
         self._choice = self._head + b'{"index":0,"delta":'
@@ -49,7 +44,7 @@ class StreamWriter:
 
     def write(self, delta: Delta) -> bytes:
         """Write a delta; nothing where it carries nothing for the client."""
-        logprobs = delta.logprobs if self._logprobs else ()
+        logprobs = delta.logprobs
         if delta.text and not (
             logprobs or delta.finish_reason or delta.reasoning or delta.refusal or delta.tool_calls
         ):
@@ -75,10 +70,6 @@ class StreamWriter:
         if extra is not None:
             tail["cascade"] = extra
         return self._head + b"]," + _encode(tail)[1:-1] + _END + _DONE
-
-    def error(self, message: str, code: str | None, type: str = "server_error") -> bytes:  # noqa: A002
-        """Write a failure in mid-stream. Nothing follows it: the stream has no clean end."""
-        return b"data: " + encode_error(message, type=type, code=code) + b"\n\n"
 
 
 def _part(delta: Delta) -> dict[str, Any]:

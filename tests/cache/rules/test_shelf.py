@@ -161,18 +161,16 @@ def test_a_reference_answer_is_taken_where_nothing_stronger_is_open(
     assert taken is (rung >= strongest)
 
 
-@pytest.mark.parametrize(
-    ("stored", "current", "taken"),
-    [("cal-1", "cal-1", True), ("cal-1", "cal-2", False), ("cal-1", None, False), (None, None, 0)],
-)
-def test_confidence_counts_under_the_calibration_that_gave_it(
-    stored: str | None, current: str | None, taken: bool
-) -> None:
-    entry = entry_of(basis="confidence", confidence=0.95, calibration_id=stored)
-    bar = Bar(confidence=0.9)
-    assert shelf.takes(
-        entry, bar=bar, rung_index=0, strongest_index=1, calibration_id=current
-    ) is bool(taken)
+def test_stored_confidence_clears_nothing_while_no_calibration_vouches_for_it() -> None:
+    entry = entry_of(basis="confidence", confidence=0.95)
+    assert not shelf.takes(entry, bar=Bar(confidence=0.9), rung_index=0, strongest_index=1)
+
+
+def test_at_the_strongest_rung_only_a_reference_answer_is_taken() -> None:
+    for basis in ("rule", "unchecked", "confidence", "reference"):
+        entry = entry_of(basis=basis, evidence=CLEARED)
+        taken = shelf.takes(entry, bar=None, rung_index=1, strongest_index=1)
+        assert taken is (basis == "reference")
 
 
 @given(st.floats(-3, 0), st.floats(-3, 0), st.floats(0, 1))

@@ -1,30 +1,14 @@
-"""What an answer's body tells beyond the answer: who gave it, why, at what cost."""
+"""An answer's account as JSON: who gave it, why, at what cost. US dollars and seconds."""
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
-from msgspec.structs import replace
-
-from cascade.types import Answer, Attempt, Response
-
-
-def named(answer: Answer) -> Response:
-    """The answer's response with an id and a time, which clients rely on. Where the provider sent
-    none, the answer's own id and the present stand there."""
-    response = answer.response
-    if response.id and response.created:
-        return response
-    return replace(
-        response,
-        id=response.id or answer.id,
-        created=response.created or int(time.time()),
-    )
+from cascade.types import Answer, Attempt
 
 
 def account(answer: Answer) -> dict[str, Any]:
-    """The ``cascade`` object of an answer. US dollars and seconds; what is not known is null."""
+    """What an answer tells beyond its text. What is not known is null."""
     return {
         "id": answer.id,
         "rung": answer.rung,

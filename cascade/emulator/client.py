@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 
-from cascade.listen import Event, Receive, Send
+from cascade.listen import ClientLeftError, Event, Receive, Send, departure
 
 
-class CallerLeftError(Exception):
-    """The caller closed the connection before the answer's end."""
-
-
-class Caller:
+class Client:
     """Who waits for an answer that takes ``duration`` seconds from ``arrived`` on.
 
-    While there is something to wait for, it also listens for the caller's departure.
+    While there is something to wait for, it also listens for the client's departure.
     """
 
     def __init__(self, receive: Receive, send: Send, arrived: float, duration: float) -> None:
@@ -23,13 +19,13 @@ class Caller:
         self._arrived = arrived
         self._duration = duration
         self._started = False
-        self._departure = asyncio.ensure_future(_departure(receive)) if duration else None
+        self._departure = asyncio.ensure_future(departure(receive)) if duration else None
 
     async def until(self, share: float) -> float:
         """Wait until this share of the answer is due and return the share that is due by then.
 
         Raises:
-            CallerLeftError: the caller left meanwhile.
+            ClientLeftError: the client left meanwhile.
         """
         if self._departure is None:
             return 1.0
@@ -38,7 +34,7 @@ class Caller:
         if left > 0:
             await asyncio.wait((self._departure,), timeout=left)
         if self._departure.done():
-            raise CallerLeftError
+            raise ClientLeftError
         return min(1.0, (time.monotonic() - self._arrived) / self._duration)
 
     async def send_piece(self, data: bytes, *, last: bool = False) -> None:
@@ -52,23 +48,6 @@ class Caller:
         """Listen no longer."""
         if self._departure is not None:
             self._departure.cancel()
-
-
-async def _departure(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def read_body(receive: Receive) -> bytes | None:
-    """Return the request's body; None where the caller left before its end."""
-    parts = []
-    while True:
-        event = await receive()
-        if event["type"] == "http.disconnect":
-            return None
-        parts.append(event.get("body", b""))
-        if not event.get("more_body", False):
-            return b"".join(parts)
 
 
 async def send_whole(send: Send, status: int, body: bytes) -> None:

@@ -15,7 +15,7 @@ if sys.platform != "win32":
     import fcntl
 
 
-class Presence:
+class DirectoryLock:
     """A lock on the directory itself: held alone while it is opened, then shared with others.
 
     It ends with the process, however that ends. Where there are no such locks, everybody is alone:

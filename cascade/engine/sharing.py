@@ -1,4 +1,4 @@
-"""Single flight: identical requests under way share one run."""
+"""Identical requests under way share one run."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ from cascade.engine.loop import Ended, Run
 from cascade.errors import Closed
 
 
-class Flight:
-    """A run and the callers that wait for it. It is given up when the last of them leaves."""
+class SharedRun:
+    """A run and the callers that wait for it. It is given up when the last of them leaves.
+
+    ``since`` is when it began, on the event loop's clock.
+    """
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.callers = 0
+        self.since = asyncio.get_running_loop().time()
 
     async def wait(self, until: float | None = None) -> Ended:
         """Wait for the end as one of its callers, and leave when cancelled or out of time.
@@ -39,23 +43,23 @@ class Flight:
             self.run.leave()
 
 
-class Flights:
-    """The flights of this process, by cache key."""
+class SharedRuns:
+    """The runs of this process that others may join, by cache key."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, Flight] = {}
+        self._by_key: dict[str, SharedRun] = {}
         self._all: set[Run] = set()
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._all)
 
-    def find(self, key: str | None) -> Flight | None:
-        """The flight under this key that a caller may still join."""
-        flight = None if key is None else self._by_key.get(key)
-        return flight if flight is not None and flight.callers > 0 else None
+    def find(self, key: str | None) -> SharedRun | None:
+        """The run under this key that a caller may still join."""
+        shared = None if key is None else self._by_key.get(key)
+        return shared if shared is not None and shared.callers > 0 else None
 
-    def start(self, key: str | None, run: Run, landed: Callable[[Ended], None]) -> Flight:
+    def start(self, key: str | None, run: Run, landed: Callable[[Ended], None]) -> SharedRun:
         """Begin a run; under a key others may join it. ``landed`` hears of its end first.
 
         Raises:
@@ -63,21 +67,21 @@ class Flights:
         """
         if self._closed:
             raise Closed("This object was closed. Make a new one.")
-        flight = Flight(run)
+        shared = SharedRun(run)
         self._all.add(run)
         if key is not None:
-            self._by_key[key] = flight
+            self._by_key[key] = shared
 
         def end(ended: Ended | None) -> None:
             self._all.discard(run)
-            if key is not None and self._by_key.get(key) is flight:
+            if key is not None and self._by_key.get(key) is shared:
                 del self._by_key[key]
             if ended is not None:
                 landed(ended)
 
         run.on_end = end
         run.begin()
-        return flight
+        return shared
 
     async def close(self) -> None:
         """Stop every run and wait until its calls have landed. No other is begun."""
