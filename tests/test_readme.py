@@ -103,6 +103,35 @@ def test_the_library_snippet_answers_and_streams(
     assert "it cost $" in out
 
 
+def test_the_way_without_a_key_gets_an_answer(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    text = next(block for block in blocks("console") if "cascade emulate" in block)
+    emulate, export, ask = [line.removeprefix("$ ") for line in text.strip().splitlines()]
+    words = shlex.split(emulate.removesuffix("&"))
+    assert words[:2] == ["cascade", "emulate"]
+    port_free = [*words[2:-1], "0", "--speed", "0"]
+    emulator = subprocess.Popen(
+        [sys.executable, "-m", "cascade", "emulate", *port_free],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert emulator.stdout is not None
+    try:
+        url = json.loads(emulator.stdout.readline())["url"]
+        variable, file = export.removeprefix("export ").split("=")
+        config = tmp_path / "config.toml"
+        config.write_text((ROOT / file).read_text().replace("http://127.0.0.1:8791", url))
+        command = [sys.executable, "-m", *shlex.split(ask)]
+        assert "Koblenz" in run(command, {**environment, variable: str(config)}, ROOT)
+    finally:
+        emulator.terminate()
+        emulator.wait(timeout=30)
+        emulator.stdout.close()
+
+
 def test_the_curl_command_gets_an_answer(
     server: str, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from cascade import money
+from cascade import money, tokens
 from cascade.errors import RequestError, TooLong, UnsupportedParameter
 from cascade.policy.model import Offer, Option, Plan
 from cascade.policy.parameters import hindrance
@@ -170,14 +170,9 @@ def _offers(
         images = request.images * (endpoint.image_tokens or 0)
         hold = (size.bound + images) * price.dearest_input
         if hold + ceiling.floor * price.output > cap:
-            hold = min(hold, (_counted(size) + images) * price.dearest_input)
+            hold = min(hold, (tokens.padded(size.count()) + images) * price.dearest_input)
         offers.append(Offer(endpoint.name, hold, price.output))
     return tuple(offers)
-
-
-def _counted(size: Size) -> int:
-    """A counted bound: other models' tokenizers were seen to give up to 1.35 times as many."""
-    return -(-size.count() * 27 // 20)
 
 
 class _Ceiling(msgspec.Struct, frozen=True):
@@ -189,12 +184,12 @@ class _Ceiling(msgspec.Struct, frozen=True):
 
 
 def _ceiling(request: Request, rung: Rung, decide: Decide, cap: int | None) -> _Ceiling:
-    tokens, own = request.max_tokens, False
-    if cap is not None and tokens is None:
+    limit, own = request.max_tokens, False
+    if cap is not None and limit is None:
         model_limit = min((e.max_output for e in rung.endpoints if e.max_output), default=None)
-        tokens, own = model_limit or UNKNOWN_CEILING, model_limit is None
-    floor = decide.min_output if tokens is None else min(decide.min_output, tokens)
-    return _Ceiling(tokens, own, max(1, floor))
+        limit, own = model_limit or UNKNOWN_CEILING, model_limit is None
+    floor = decide.min_output if limit is None else min(decide.min_output, limit)
+    return _Ceiling(limit, own, max(1, floor))
 
 
 def _option(rung: Rung, offers: tuple[Offer, ...], ceiling: _Ceiling, bar: Bar | None) -> Option:
