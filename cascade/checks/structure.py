@@ -44,7 +44,8 @@ def inspect(
 
     An answer cut off at a limit that we shrank (``own_limit``) is refuted; one cut off at the
     caller's own limit is judged as it stands and is not complete; one that its model cut off,
-    though nobody had set a limit, is short. ``pattern`` must occur in the answer's text; an answer made of tool calls has none to look at.
+    though nobody had set a limit, is short. ``pattern`` must occur in the answer's text; an
+    answer made of tool calls has none to look at.
     """
     if own_limit and response.finish_reason == "length":
         return Verdict(refuted="cut off at a limit that was shrunk to keep the cost cap")

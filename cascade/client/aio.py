@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 
 from cascade.client.asking import Options, Prompt, to_request
 from cascade.client.face import Face, warn_of
-from cascade.errors import CascadeError, Closed
+from cascade.errors import CascadeError, Closed, ConfigError
 from cascade.types import Answer, Delta, Request, Tables
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ class AsyncCascade(Face):
         elif models:
             raise CascadeError("Name the models or give the tables, not both.")
         self.tables = tables
+        if rule is not None and not callable(rule):
+            raise ConfigError("rule", rule, "not a rule", "Give a callable rule(view, moves).")
         self._rule, self._transport, self._data_dir = rule, transport, data_dir
         self._engine: Engine | None = None
         self._totals: Totals | None = None

@@ -140,6 +140,8 @@ def failure(ended: Ended, plan: Plan) -> CascadeError:
     """The error that says what happened, attempt by attempt."""
     finish, attempts = ended.finish, ended.attempts
     story = _told(attempts)
+    if ended.trouble is not None:
+        story += f" Of the rule that was given: {ended.trouble}; that counts as no choice."
     if finish.outcome == "cancelled":  # its caller would not ask: somebody else closed us
         return Closed(f"It was closed while the request was under way. {story}")
     if finish.outcome == "broken":

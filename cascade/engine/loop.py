@@ -11,7 +11,9 @@ from msgspec.structs import replace
 
 from cascade.engine.attempt import Landing, run_attempt
 from cascade.engine.delivery import Delivery, Outlet
+from cascade.engine.overhearing import Overheard
 from cascade.engine.showing import shown_piece
+from cascade.log import logger
 from cascade.policy.machine import initial, step
 from cascade.policy.model import (
     Begun,
@@ -30,18 +32,21 @@ from cascade.policy.model import (
     WakeAt,
     Woke,
 )
+from cascade.policy.rules import Threshold
 from cascade.providers.endpoint import Caller
 from cascade.types import Attempt, Delta, Kind, Request, Response, Result, Rung
 from cascade.wire.replay import deltas_of
 
 
 class Ended(msgspec.Struct, frozen=True):
-    """How a request ended: the machine's word, every attempt, and the answer if there is one."""
+    """How a request ended: the machine's word, every attempt, the answer if there is one, and
+    what went wrong with the user's rule if anything did."""
 
     finish: Finish
     attempts: tuple[Attempt, ...]
     response: Response | None = None
     chosen: Attempt | None = None
+    trouble: str | None = None
 
 
 class Run:
@@ -61,7 +66,8 @@ class Run:
         callers: Mapping[str, Caller],
         outlet: Outlet | None = None,
     ) -> None:
-        self.plan, self._rule, self.request = plan, rule, request
+        self.plan, self.request = plan, request
+        self._rule: Rule = rule if type(rule) is Threshold else Overheard(rule)
         self._rungs, self._callers = rungs, callers
         self._loop = asyncio.get_running_loop()
         self._state = initial(plan)
@@ -165,6 +171,8 @@ class Run:
         else:
             landing = task.result()
         self._landings[call.call] = landing
+        if landing.attempt.result == "failed":
+            _log_failure(landing.attempt)
         if landing.defect is not None:
             self._break_down(landing.defect)
             return
@@ -251,10 +259,13 @@ class Run:
             for call, landing in sorted(self._landings.items())
         )
         if finish.ref is None:
-            return Ended(finish, attempts)
+            return Ended(finish, attempts, trouble=self._trouble())
         landing = self._landings[finish.ref]
         chosen = self._with_result(finish.ref, landing, finish)
-        return Ended(finish, attempts, landing.response, chosen)
+        return Ended(finish, attempts, landing.response, chosen, self._trouble())
+
+    def _trouble(self) -> str | None:
+        return self._rule.trouble if isinstance(self._rule, Overheard) else None
 
     def _with_result(self, call: int, landing: Landing, finish: Finish) -> Attempt:
         """What became of the attempt is known at the end only."""
@@ -281,9 +292,19 @@ class _Watcher:
             self._run.speaks(self._call)
 
 
+def _log_failure(attempt: Attempt) -> None:
+    """A provider that fails may cost nobody an answer: whoever runs this must still hear of it."""
+    logger("engine").warning(
+        "a call failed",
+        rung=attempt.rung,
+        endpoint=attempt.endpoint,
+        kind=attempt.kind,
+        why=attempt.why,
+    )
+
+
 def _reads_logprobs(option: Option) -> bool:
     bar = option.bar
     if bar is None:
         return False
-    names = {part.name for part in bar.rule or ()}
-    return bool(names - {"output_tokens"}) or bar.confidence is not None
+    return bar.reads_logprobs or bar.confidence is not None

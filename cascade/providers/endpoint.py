@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import socket
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,8 @@ from cascade.types import Clocks, Delta, Endpoint, Kind, Request, Response
 from cascade.wire import openai_chat
 from cascade.wire.failures import CallFailure, Malformed, classify
 from cascade.wire.sse import SseEvent, SseReader
+
+_TLS_DETAIL = re.compile(r" ssl:(?:<.*?>|\w+)")  # aiohttp names the context, which says nothing
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of an answer beyond which it is called malformed: no provider sends as many."""
@@ -230,7 +233,8 @@ def _is_event_stream(response: httpx.Response) -> bool:
 
 def _transport_failure(error: httpx.HTTPError, endpoint: str) -> CallFailure:
     """Our transport's exceptions as kinds; none of them shows the request."""
-    words = f"{endpoint}: {type(error).__name__}: {error}" if str(error) else endpoint
+    said = _TLS_DETAIL.sub("", str(error))
+    words = f"{endpoint}: {type(error).__name__}: {said}" if said else endpoint
     match error:
         case httpx.ConnectTimeout() | httpx.PoolTimeout():
             return Unsent(Kind.TIMED_OUT, f"no connection in time to {words}")

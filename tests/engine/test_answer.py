@@ -97,8 +97,8 @@ async def test_an_uncalibrated_rule_says_so(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path) as ai:
         told = (await ai.complete(QUESTION)).story()
     assert told == (
-        "small answered: it cleared the rung's bar for a simple request; it cost $0.0000140 and saved $0.000126"
-        " against the strongest model (modelled); not calibrated."
+        "small answered: it cleared the rung's bar for a simple request; it cost $0.0000140"
+        " and saved $0.000126 against the strongest model (modelled); not calibrated."
     )
 
 
