@@ -103,9 +103,7 @@ def test_the_library_snippet_answers_and_streams(
     assert "it cost $" in out
 
 
-def test_the_way_without_a_key_gets_an_answer(
-    environment: dict[str, str], tmp_path: Path
-) -> None:
+def test_the_way_without_a_key_gets_an_answer(environment: dict[str, str], tmp_path: Path) -> None:
     text = next(block for block in blocks("console") if "cascade emulate" in block)
     emulate, export, ask = [line.removeprefix("$ ") for line in text.strip().splitlines()]
     words = shlex.split(emulate.removesuffix("&"))
