@@ -148,8 +148,24 @@ def verify(as_json: AsJson = False) -> None:
     else:
         print_text("".join(f"damaged: {key}\n" for key in damaged) or "Nothing is damaged.\n")
     if damaged:
-        say("Damaged entries are never served. Remove them: cascade cache evict --key KEY")
+        say(_what_to_do(damaged))
         raise typer.Exit(1)
+
+
+def _what_to_do(damaged: list[str]) -> str:
+    from cascade.cache.opening import ASIDE, DATABASE
+
+    advice = []
+    if any(key != DATABASE for key in damaged):
+        advice.append(
+            "Damaged entries are never served. Remove them: cascade cache evict --key KEY"
+        )
+    if DATABASE in damaged:
+        advice.append(
+            f"{DATABASE} itself cannot be read. There is nothing to do: the next opening sets the "
+            f"file aside as {ASIDE}, or completes it where tables are missing"
+        )
+    return "\n".join(advice)
 
 
 def _directory() -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -23,36 +23,55 @@ def check(
     as_json: AsJson = False,
     config: ConfigFile = None,
 ) -> None:
-    """Show every mistake in the configuration, or what it says.
+    """Show every mistake in the configuration, or what it says and what looks unmeant.
 
     Exit status 2 if there is a mistake or a key is missing, 1 if an endpoint does not answer.
     """
+    from cascade.cli.doubts import doubts
     from cascade.config.keys import missing_keys
     from cascade.config.read import load, mistakes
 
     wrong = mistakes(config)
     if wrong:
-        if as_json:
-            print_json({"ok": False, "mistakes": [_mistake(error) for error in wrong]})
-        for error in wrong:
-            say(f"Error: {error}")
-        say(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''}")
-        raise typer.Exit(2)
+        _refuse(wrong, as_json)
     tables = load(config)
     say(f"Configuration: {tables.source}")
     missing = missing_keys(tables, os.environ)
+    warnings = doubts(tables)
     probes = _probe(tables) if live else None
     silent = any(not probe.ok for probe in probes or ())
     if as_json:
-        print_json(_as_object(tables, missing, probes))
+        print_json(_as_object(tables, missing, warnings, probes))
     else:
         from cascade.cli.settings import show
 
-        show(tables, os.environ, probes)
+        show(tables, os.environ, _headline(missing), probes)
+    for warning in warnings:
+        say(f"Warning: {warning}")
     for key in missing:
         say(f"Error: {key}")
     if missing or silent:
         raise typer.Exit(2 if missing else 1)
+
+
+def _refuse(wrong: list[ConfigError], as_json: bool) -> NoReturn:
+    if as_json:
+        print_json({"ok": False, "mistakes": [_mistake(error) for error in wrong]})
+    for error in wrong:
+        say(f"Error: {error}")
+    say(f"{len(wrong)} mistake{'s' if len(wrong) > 1 else ''}")
+    raise typer.Exit(2)
+
+
+def _headline(missing: list[ConfigError]) -> str:
+    """What the tables begin with: the file may be right where its keys are not."""
+    from cascade.errors import MissingKey
+
+    if not missing:
+        return "No mistakes."
+    what = "missing" if all(isinstance(key, MissingKey) for key in missing) else "missing or wrong"
+    keys = "1 key is" if len(missing) == 1 else f"{len(missing)} keys are"
+    return f"No mistakes in the file; {keys} {what}."
 
 
 def _probe(tables: Tables) -> list[Probe]:
@@ -80,7 +99,12 @@ def _mistake(error: ConfigError) -> dict[str, Any]:
     }
 
 
-def _as_object(tables: Tables, missing: list[Any], probes: list[Probe] | None) -> dict[str, Any]:
+def _as_object(
+    tables: Tables,
+    missing: list[ConfigError],
+    warnings: list[ConfigError],
+    probes: list[Probe] | None,
+) -> dict[str, Any]:
     from msgspec.structs import asdict
 
     from cascade.money import to_usd
@@ -92,6 +116,7 @@ def _as_object(tables: Tables, missing: list[Any], probes: list[Probe] | None) -
         "config": tables.source,
         "calibrated": False,
         "mistakes": [],
+        "warnings": [_mistake(warning) for warning in warnings],
         "missing_keys": [_mistake(error) for error in missing],
         "models": [_model(endpoint) for endpoint in endpoints_of(tables)],
         "ladders": {name: _ladder(ladder) for name, ladder in tables.ladders.items()},

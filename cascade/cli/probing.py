@@ -11,7 +11,7 @@ import msgspec
 
 from cascade import money
 from cascade.config.keys import key_of
-from cascade.errors import MissingKey
+from cascade.errors import ConfigError
 from cascade.types import Clocks, Endpoint, Message, Request
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def _one(
         response = await caller.call(
             QUESTION, Progress(), clocks=_CLOCKS, limit=_ROOM, logprobs=False, stream=False
         )
-    except MissingKey as error:
+    except ConfigError as error:
         return Probe(endpoint.name, False, "auth", str(error))
     except CallFailure as failure:
         waited = time.perf_counter() - started

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from cascade.types import Bar, Endpoint, Ladder, Tables
 
 
-def show(tables: Tables, env: Mapping[str, str], probes: list[Probe] | None) -> None:
-    """Print it all on standard output."""
+def show(tables: Tables, env: Mapping[str, str], headline: str, probes: list[Probe] | None) -> None:
+    """Print it all on standard output, under a headline."""
     screen = console()
-    screen.print("No mistakes.\n")
+    screen.print(f"{headline}\n")
     screen.print(_models(tables, env))
     for ladder in tables.ladders.values():
         screen.print()

@@ -140,7 +140,8 @@ def read_lines(file: Path) -> list[tuple[int, bytes]]:
     """The lines with their numbers, from 1; empty ones are left out.
 
     Raises:
-        RequestError: the file cannot be read.
+        RequestError: the file cannot be read, or is no text. A binary file has thousands of
+            "lines", and a model would answer every one of them for money.
     """
     try:
         content = file.read_bytes()
@@ -149,8 +150,22 @@ def read_lines(file: Path) -> list[tuple[int, bytes]]:
             str(file), None, f"it cannot be read: {error.strerror}", "Check the path."
         ) from None
     content = content.removeprefix(b"\xef\xbb\xbf")
-    lines = enumerate(content.split(b"\n"), start=1)
+    lines = list(enumerate(content.split(b"\n"), start=1))
+    for number, line in lines:
+        _must_be_text(line, f"{file}, line {number}")
     return [(number, line.strip()) for number, line in lines if line.strip()]
+
+
+def _must_be_text(line: bytes, place: str) -> None:
+    mend = "Give a text file in UTF-8, one request per line. Nothing was asked yet."
+    if (at := line.find(b"\0")) >= 0:
+        problem = f"byte {at} of the line is NUL, which no text holds"
+        raise RequestError(place, None, problem, mend)
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        problem = f"byte {error.start} of the line is not UTF-8"
+        raise RequestError(place, None, problem, mend) from None
 
 
 def _request(line: bytes, names: Names) -> Request:
@@ -166,12 +181,7 @@ def _request(line: bytes, names: Names) -> Request:
                 "there is no ladder, rung or alias of this name",
                 'Write "auto", or see cascade check.',
             ) from None
-    try:
-        return Request(messages=(Message("user", line.decode()),))
-    except UnicodeDecodeError as error:
-        raise RequestError(
-            "prompt", None, f"byte {error.start} is not UTF-8", "Save the file as UTF-8."
-        ) from None
+    return Request(messages=(Message("user", line.decode()),))
 
 
 def _must_be_kept(request: Request, engine: Engine) -> None:

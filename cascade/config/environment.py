@@ -19,6 +19,7 @@ def override(
     data: Mapping[str, Any], env: Mapping[str, str]
 ) -> tuple[dict[str, Any], dict[_Place, str]]:
     """Return the settings with those of the environment put in, and which variable set which.
+    A variable has also set the tables that are there on its account alone.
 
     Neither argument is changed. A level that holds a value in the file is replaced by a table.
     """
@@ -34,6 +35,8 @@ def override(
             name = _name(level, table)
             path.append(name)
             below = table.get(name)
+            if not isinstance(below, dict):
+                variables[tuple(path)] = variable
             table[name] = dict(below) if isinstance(below, dict) else {}
             table = table[name]
         name = _name(last, table)

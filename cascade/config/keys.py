@@ -43,6 +43,24 @@ def missing_keys(tables: Tables, env: Mapping[str, str]) -> list[ConfigError]:
     return list(found.values())
 
 
+def keyless_rungs(tables: Tables, env: Mapping[str, str]) -> dict[str, list[ConfigError]]:
+    """Return the rungs that have no endpoint with a key, each with what its endpoints lack.
+
+    A rung with one endpoint that has its key, or needs none, can answer and is not among them.
+    """
+    keyless: dict[str, list[ConfigError]] = {}
+    for rung in tables.rungs.values():
+        lacks: list[ConfigError] = []
+        for endpoint in rung.endpoints:
+            try:
+                key_of(endpoint, env)
+            except ConfigError as error:
+                lacks.append(error)
+        if len(lacks) == len(rung.endpoints):
+            keyless[rung.name] = lacks
+    return keyless
+
+
 def _can_be_sent(key: str) -> bool:
     """A header takes printable ASCII; what a web page adds to a copied key is neither."""
     return key.isascii() and key.isprintable()

@@ -71,7 +71,7 @@ def make_plan(
         if offers:
             option = _live(_option(rungs[index], offers, ceiling, bar), delivery)
             options[index] = option if index == strongest else _in_time(option, budget / 2)
-            if _is_hopeless(bar, endpoints):
+            if is_hopeless(bar, endpoints):
                 hopeless.add(index)
     if not options:
         raise _no_image_bound(request, rungs)
@@ -230,7 +230,7 @@ def _order(indexes: list[int], start: int, hopeless: set[int]) -> tuple[int, ...
     return (*up, *reversed(rest))
 
 
-def _is_hopeless(bar: Bar | None, endpoints: tuple[Endpoint, ...]) -> bool:
+def is_hopeless(bar: Bar | None, endpoints: tuple[Endpoint, ...]) -> bool:
     """Whether the bar reads log-probabilities that, as is known, no endpoint gives: a call would
     be paid only to climb. A model that is silent without being known to is tried."""
     if bar is None or bar.when_unsure == "accept" or not bar.reads_logprobs:

@@ -103,3 +103,12 @@ def test_the_environment_is_named_where_it_is_wrong(
     assert ran.status == 2
     for part in ("decide.preset", "$CASCADE_DECIDE__PRESET", "'saef'", '"safe"'):
         assert part in ran.err
+
+
+def test_a_table_that_only_the_environment_names_is_told_with_its_variable(
+    configured: Place, run: Run
+) -> None:
+    ran = run("check", CASCADE_DECID__PRESET="cheap")
+    assert ran.status == 2
+    assert "decid (from $CASCADE_DECID__PRESET): this table is unknown." in ran.err
+    assert 'Did you mean "decide"?' in ran.err

@@ -61,3 +61,31 @@ def test_evict_wants_to_know_what(place: Place, run: Run) -> None:
     assert "--key, --tag, --model, --older-than, --all" in ran.err
     assert "12 h" in run("cache", "evict", "--older-than", "long").err
     assert run("cache", "show", "ff").status == 1
+
+
+def test_of_a_database_that_cannot_be_read_verify_says_what_becomes_of_it(
+    configured: Place, run: Run
+) -> None:
+    run("ask", CAPITAL)
+    database = configured.path / "data/cache/cache.db"
+    for ending in ("-wal", "-shm"):
+        database.with_name(f"cache.db{ending}").unlink(missing_ok=True)
+    database.write_bytes(b"no database at all" * 1_000)
+    ran = run("cache", "verify")
+    assert (ran.status, ran.out) == (1, "damaged: cache.db\n")
+    assert "the next opening sets the file aside as damaged.db" in ran.err
+    assert "evict" not in ran.err
+    assert run("ask", CAPITAL, "--json").json["cache"] == "miss"
+    assert run("cache", "verify").status == 0
+    assert database.with_name("damaged.db").exists()
+
+
+def test_a_half_made_database_is_completed_by_the_next_opening(configured: Place, run: Run) -> None:
+    run("ask", CAPITAL)
+    with closing(sqlite3.connect(configured.path / "data/cache/cache.db")) as rows, rows:
+        rows.execute("DROP TABLE Cache")
+    ran = run("cache", "verify")
+    assert (ran.status, ran.out) == (1, "damaged: cache.db\n")
+    assert "or completes it where tables are missing" in ran.err
+    assert run("ask", CAPITAL, "--json").json["cache"] == "miss"
+    assert run("cache", "verify").status == 0

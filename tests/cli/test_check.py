@@ -81,3 +81,28 @@ def test_a_missing_key_is_a_mistake_that_names_its_variable(place: Place, run: R
     assert missing["place"] == "providers.openai.key"
     assert "export OPENAI_API_KEY=" in missing["mend"]
     assert run("check", OPENAI_API_KEY="something").status == 0
+
+
+def test_with_a_missing_key_it_says_no_mistakes_of_the_file_only(place: Place, run: Run) -> None:
+    models = '"openai/gpt-5.6-luna", "anthropic/claude-opus-4-5"'
+    place.write("config.toml", f"[ladders]\ndefault = [{models}]\n")
+    ran = run("check")
+    assert ran.status == 2
+    assert ran.out.startswith("No mistakes in the file; 2 keys are missing.\n")
+    one = run("check", OPENAI_API_KEY="something")
+    assert one.out.startswith("No mistakes in the file; 1 key is missing.\n")
+
+
+def test_live_tells_of_a_key_that_cannot_be_sent_and_asks_the_others(
+    configured: Place, run: Run
+) -> None:
+    text = (configured.path / "config.toml").read_text()
+    url = text.partition('base_url = "')[2].partition('"')[0]
+    other = f'[providers.y]\nbase_url = "{url}"\nkey = "$Y_KEY"\n'
+    configured.write("config.toml", text.replace('"x/strong"]', '"y/strong"]') + other)
+    ran = run("check", "--live", "--json", Y_KEY="abc\u200bdef")
+    assert ran.status == 2
+    cheap, strong = ran.json["live"]
+    assert cheap["ok"]
+    assert (strong["ok"], strong["kind"]) == (False, "auth")
+    assert "$Y_KEY holds a character that no key has" in strong["message"]

@@ -6,6 +6,7 @@ import io
 import json
 import signal
 
+import pytest
 from rich.console import Console
 
 from cascade.cli.bar import ProgressBar
@@ -82,6 +83,28 @@ def test_interrupted_it_keeps_what_it_has_and_goes_on_from_there(
     again = configured.run("warm", "w.txt", "--json").json
     assert (again["already"], again["cost_usd"]) == (2, 0.0)
     assert provider.delivered()["calls"] == counted["calls"] + 4
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"abc\x00def", "byte 3 of the line is NUL"),
+        (b"caf\xe9", "byte 3 of the line is not UTF-8"),
+        (CAPITAL.encode("utf-16"), "NUL"),
+    ],
+    ids=["nul", "latin", "utf-16"],
+)
+def test_a_file_that_is_no_text_is_refused_before_anything_is_paid(
+    configured: Place, provider: Provider, line: bytes, said: str
+) -> None:
+    before = provider.delivered()["calls"]
+    (configured.path / "w.txt").write_bytes(CAPITAL.encode() + b"\n" + line + b"\n")
+    ran = configured.run("warm", "w.txt")
+    assert (ran.status, ran.out) == (2, "")
+    assert "w.txt, line 2: " in ran.err
+    assert said in ran.err
+    assert "Give a text file in UTF-8" in ran.err
+    assert provider.delivered()["calls"] == before
 
 
 def test_a_missing_key_ends_it_at_once(configured: Place, provider: Provider) -> None:

@@ -41,7 +41,7 @@ def test_the_walks_visit_every_corner_of_the_machine() -> None:
     """Laws that are never in danger prove nothing: what can happen must happen."""
     seen: Counter[str] = Counter()
 
-    @settings(walks(250), max_examples=250, derandomize=True)
+    @settings(walks(800), max_examples=800, derandomize=True)
     @given(requests())
     def visit(request_: tuple[Plan, Rule, World]) -> None:
         seen.update(_corners(*request_))
