@@ -73,7 +73,10 @@ async def read_body(receive: Receive, limit: float = math.inf) -> bytes:
         else:  # read on, so that a client which sends before it reads hears what is wrong
             parts.clear()
     if size > limit:
-        raise TooLargeError
+        raise TooLargeError(
+            f"the request's body is longer than {limit:,} bytes, which is all that this server "
+            "takes. Send less, or larger parts such as images by their address."
+        )
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 

@@ -258,6 +258,14 @@ class AsyncStream:
         return self.answer.id
 
     @property
+    def rung(self) -> str | None:
+        """The rung that answers, as soon as it is known: with the first piece of a live stream,
+        at the end of any other; None until then."""
+        if self._answer is not None:
+            return self._answer.rung
+        return None if self._departure is None else self._departure.rung
+
+    @property
     def known(self) -> Answer | None:
         """The whole answer as soon as it is known: before its first piece is read where it was
         held until accepted, at the end where it streams live. For faces built on this one.

@@ -51,6 +51,11 @@ class Departure:
         off = asked.request.cache == "off" or engine.cache is None
         self._status: CacheStatus = "off" if off else "miss"
 
+    @property
+    def rung(self) -> str | None:
+        """The rung that streams live to the caller; None before its first piece."""
+        return self.flight.run.rung
+
     def landed(self, ended: Ended) -> None:
         """The run has ended, and every call has its bill."""
         self._engine.totals.settle(ended)

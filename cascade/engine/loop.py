@@ -76,6 +76,7 @@ class Run:
         self._tasks: dict[int, asyncio.Task[Landing]] = {}
         self._cancelled: dict[int, Result] = {}
         self._landings: dict[int, Landing] = {}
+        self._called: dict[int, str] = {}  # the rung of each call
         self._timer: asyncio.TimerHandle | None = None
         self._finish: Finish | None = None
         self._defect: BaseException | None = None
@@ -94,6 +95,12 @@ class Run:
             self._outlet.end()  # at a shutdown somebody may still be reading
             self._outlet = None
         self._tell(Left())
+
+    @property
+    def rung(self) -> str | None:
+        """The rung whose pieces the reader gets; None while nothing has left as it came."""
+        committed = self._delivery.committed
+        return None if committed is None else self._called[committed]
 
     def piece(self, call: int, delta: Delta) -> None:
         """A piece of a live call has arrived."""
@@ -145,6 +152,7 @@ class Run:
     def _call(self, call: Call) -> None:
         option = self.plan.options[call.option]
         rung = self._rungs[option.rung]
+        self._called[call.call] = rung.name
         stream = self._outlet is not None or rung.watched
         live = self._outlet is not None and option.live
         task = self._loop.create_task(

@@ -72,12 +72,11 @@ class SharedRuns:
         if key is not None:
             self._by_key[key] = shared
 
-        def end(ended: Ended | None) -> None:
+        def end(ended: Ended) -> None:
             self._all.discard(run)
             if key is not None and self._by_key.get(key) is shared:
                 del self._by_key[key]
-            if ended is not None:
-                landed(ended)
+            landed(ended)
 
         run.on_end = end
         run.begin()
@@ -89,4 +88,6 @@ class SharedRuns:
         runs = list(self._all)
         for run in runs:
             run.leave()
-        await asyncio.gather(*(run.done for run in runs), return_exceptions=True)
+        # Shielded: whoever gives up waiting here must not cancel what callers wait for.
+        ends = (asyncio.shield(run.done) for run in runs)
+        await asyncio.gather(*ends, return_exceptions=True)

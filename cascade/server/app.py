@@ -10,18 +10,22 @@ from cascade.errors import CascadeError
 from cascade.listen import Receive, Scope, Send
 from cascade.server import errors, health
 from cascade.server.chat import Chat
-from cascade.server.names import Names
+from cascade.server.names import Names, UnknownModelError
+from cascade.server.origin import ForeignOriginError, refuse_foreign
 from cascade.server.replies import JSON, Reply
 
 BODY_LIMIT = 32 * 1024 * 1024
 """Bytes of a request: several images given as data, and no more."""
 
 _CHAT = "/v1/chat/completions"
+_MODEL = "/v1/models/"
+_READ = ("GET", "HEAD")
 _ROUTES = {
     _CHAT: ("POST",),
-    "/v1/models": ("GET", "HEAD"),
-    "/health/liveness": ("GET", "HEAD"),
-    "/health/readiness": ("GET", "HEAD"),
+    "/v1/models": _READ,
+    "/v1/models/NAME": _READ,
+    "/health/liveness": _READ,
+    "/health/readiness": _READ,
 }
 
 
@@ -51,11 +55,15 @@ class Server:
         elif scope["path"] == _CHAT and scope["method"] == "POST":
             await self._chat(scope, receive, send)
         else:
-            reply = await self._small(scope["method"], scope["path"])
+            try:
+                refuse_foreign(scope["headers"])
+                reply = await self._small(scope["method"], scope["path"])
+            except (UnknownModelError, ForeignOriginError) as error:
+                reply = errors.problem(error, errors.new_id())
             await reply.send(send)
 
     async def _small(self, method: str, path: str) -> Reply:
-        allowed = _ROUTES.get(path)
+        allowed = _READ if path.startswith(_MODEL) else _ROUTES.get(path)
         if allowed is None:
             there = ", ".join(_ROUTES)
             return errors.refusal(
@@ -70,6 +78,8 @@ class Server:
         match path:
             case "/v1/models":
                 return Reply(200, self._names.listing, [JSON])
+            case _ if path.startswith(_MODEL):
+                return Reply(200, self._names.model(path.removeprefix(_MODEL)), [JSON])
             case "/health/liveness":
                 return health.liveness()
             case _:

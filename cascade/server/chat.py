@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from cascade.client import AsyncCascade
@@ -51,7 +52,10 @@ class Chat:
             async with Presence(receive):
                 if asked.stream:
                     return await stream(self._ai, asked, send)
-                answer = await engine.answer(asked.request, seen)
+                try:
+                    answer = await engine.answer(asked.request, seen)
+                except asyncio.CancelledError:
+                    raise errors.stopping() from None
         return replayed(answer, asked) if asked.stream else _whole(answer, asked)
 
     def _read(self, body: bytes, scope: Scope, since: float) -> Asked:

@@ -29,6 +29,7 @@ from cascade.listen import TooLargeError
 from cascade.log import logger
 from cascade.server.headers import Header
 from cascade.server.names import UnknownModelError
+from cascade.server.origin import ForeignOriginError
 from cascade.server.replies import JSON, Reply
 from cascade.types import Attempt
 from cascade.wire.openai_chat import encode_error
@@ -37,11 +38,12 @@ _NO_RETRY: Header = (b"x-should-retry", b"false")
 _CALLER = "invalid_request_error"
 _SERVER = "server_error"
 
-KNOWN = (CascadeError, UnknownModelError, TooLargeError)
+KNOWN = (CascadeError, UnknownModelError, TooLargeError, ForeignOriginError)
 """What ``problem`` can tell of."""
 
 _KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (  # the first that fits
     (UnknownModelError, 404, _CALLER, "model_not_found"),
+    (ForeignOriginError, 403, _CALLER, "foreign_origin"),
     (TooLargeError, 413, _CALLER, "request_too_large"),
     (UnsupportedParameter, 400, _CALLER, "unsupported_parameter"),
     (TooLong, 400, _CALLER, "context_length_exceeded"),
@@ -67,7 +69,7 @@ def new_id() -> str:
 def problem(error: Exception, identity: str) -> Reply:
     """Return what the client is told of one of the ``KNOWN`` errors."""
     status, kind, code = next(row[1:] for row in _KINDS if isinstance(error, row[0]))
-    reply = refusal(status, str(error), kind, code, _place(error), _extra(error))
+    reply = refusal(status, _message(error), kind, code, _place(error), _extra(error))
     reply.headers.append((b"x-request-id", identity.encode()))
     if isinstance(error, TooLargeError):
         reply.headers.append((b"connection", b"close"))  # the rest of the body may be under way
@@ -99,6 +101,20 @@ def refusal(
 def event(reply: Reply) -> bytes:
     """Write an error as the last event of a stream, which then has no clean end."""
     return b"data: " + reply.body + b"\n\n"
+
+
+def stopping() -> Closed:
+    """What a request hears that is cancelled because the server stops."""
+    return Closed("the server is stopping, and the answer did not come in time. Ask again later.")
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, NotCached):  # its own words are the library's
+        return (
+            "nothing is stored for this request, and it asked for a stored answer only. Leave out "
+            'Cache-Control: only-if-cached, or "cache": "only" in the body, to have it answered.'
+        )
+    return str(error)
 
 
 def _place(error: Exception) -> str | None:

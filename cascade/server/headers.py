@@ -50,9 +50,12 @@ def of_answer(answer: Answer, request: Request, elapsed_s: float) -> list[Header
 
 
 def of_beginning(
-    request: Request, identity: str, model: str | None, elapsed_s: float
+    request: Request, identity: str, rung: str | None, model: str | None, elapsed_s: float
 ) -> list[Header]:
-    """Return what is known of a live stream when its first piece leaves."""
+    """Return what is known of a live stream when its first piece leaves.
+
+    ``rung`` and ``model`` are None where a comment has to leave before anybody has answered.
+    """
     status: CacheStatus = "off" if request.cache == "off" else "miss"
     headers = [
         (b"cache-status", _cache_status(status, request)),
@@ -61,6 +64,8 @@ def of_beginning(
         (b"x-request-id", identity.encode()),
         (b"server-timing", b"first;dur=%.3f" % (elapsed_s * 1000)),
     ]
+    if rung is not None:
+        headers.append((b"x-cascade-rung", _safe(rung)))
     if model is not None:
         headers.append((b"x-cascade-model", _safe(model)))
     return headers

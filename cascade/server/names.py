@@ -34,7 +34,9 @@ class Names:
         known |= {name: Meaning("ladder", name) for name in tables.ladders}
         aliases = {name: known[target] for name, target in tables.server.aliases.items()}
         self._meanings = known | aliases
-        self.listing = _listing(tables)
+        models = _models(tables)
+        self.listing = msgspec.json.encode({"object": "list", "data": models})
+        self._models = {model["id"]: msgspec.json.encode(model) for model in models}
 
     def aim(self, request: Request, model: str) -> Request:
         """Return the request with the ladder or the rung that the model's name stands for.
@@ -59,6 +61,17 @@ class Names:
             )
         return replace(request, ladder=meaning.name)
 
+    def model(self, name: str) -> bytes:
+        """Return the body of ``GET /v1/models/NAME``.
+
+        Raises:
+            UnknownModelError: the name stands for nothing; it lists what there is.
+        """
+        body = self._models.get(name)
+        if body is None:
+            raise UnknownModelError(self._unknown(name))
+        return body
+
     def _unknown(self, model: str) -> str:
         from difflib import get_close_matches
 
@@ -68,8 +81,8 @@ class Names:
         return f"there is no model {shown!r}; there are {', '.join(self._meanings)}.{mean}"
 
 
-def _listing(tables: Tables) -> bytes:
-    """The body of ``GET /v1/models``."""
+def _models(tables: Tables) -> list[dict[str, object]]:
+    """All that ``GET /v1/models`` lists, aliases last: they go before others of their name."""
     default = tables.ladders.get("default")
     strongest = default.rungs[-1].name if default is not None else None
     models = [_model(AUTO, {"kind": "auto", "ladder": "default", "reference": strongest})]
@@ -81,7 +94,7 @@ def _listing(tables: Tables) -> bytes:
         models.append(_model(rung.name, {"kind": "rung", "endpoints": endpoints}))
     for alias, target in tables.server.aliases.items():
         models.append(_model(alias, {"kind": "alias", "of": target}))
-    return msgspec.json.encode({"object": "list", "data": models})
+    return models
 
 
 def _model(name: str, about: dict[str, object]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+from cascade.errors import Closed
 from cascade.listen import ClientLeftError, Receive, departure
 
 
@@ -51,3 +52,5 @@ class Presence:
             await self._scope.__aexit__(kind, error, trace)
         except TimeoutError:
             raise ClientLeftError from None
+        if self._scope.expired() and kind is Closed:  # the block took it for the server's end
+            raise ClientLeftError

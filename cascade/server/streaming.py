@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from cascade.client import AsyncCascade, AsyncStream
@@ -39,14 +40,19 @@ async def stream(ai: AsyncCascade, asked: Asked, send: Send) -> Reply | None:
 
     Raises:
         CascadeError: there is no answer, and nothing has been sent yet.
+        Closed: so does the server's end, where it cancels what is under way.
     """
     identity = errors.new_id()
-    beginning = headers.of_beginning(asked.request, identity, None, asked.elapsed_s)
+    beginning = headers.of_beginning(asked.request, identity, None, None, asked.elapsed_s)
     async with Events(send, beginning) as events:
         try:
             async with AsyncStream(ai, asked.request) as answering:
                 identity = answering.id
                 return await _pass_on(answering, events, asked)
+        except asyncio.CancelledError:
+            if not events.started:
+                raise errors.stopping() from None
+            raise  # no clean end: what has come is not the whole answer
         except errors.KNOWN as error:
             if not events.started:
                 raise
@@ -70,7 +76,7 @@ async def _pass_on(answering: AsyncStream, events: Events, asked: Asked) -> Repl
                     return replayed(answer, asked)
                 await events.send(_events(answer, asked), last=True)
                 return None
-            writer = _live_writer(deltas, events, asked, answering.id)
+            writer = _live_writer(deltas, events, asked, answering)
             data = writer.start()
         else:
             data = b""
@@ -83,9 +89,14 @@ async def _pass_on(answering: AsyncStream, events: Events, asked: Asked) -> Repl
     return None
 
 
-def _live_writer(deltas: list[Delta], events: Events, asked: Asked, identity: str) -> StreamWriter:
+def _live_writer(
+    deltas: list[Delta], events: Events, asked: Asked, answering: AsyncStream
+) -> StreamWriter:
     """Begin a live stream with what its first pieces tell of who answers."""
     model = next((delta.model for delta in deltas if delta.model), None)
-    known = next((delta.id for delta in deltas if delta.id), identity)
-    events.tell(headers.of_beginning(asked.request, identity, model, asked.elapsed_s))
+    known = next((delta.id for delta in deltas if delta.id), answering.id)
+    beginning = headers.of_beginning(
+        asked.request, answering.id, answering.rung, model, asked.elapsed_s
+    )
+    events.tell(beginning)
     return StreamWriter(known, int(time.time()), model or asked.model, asked.include_usage)

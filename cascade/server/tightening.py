@@ -5,11 +5,13 @@ A header may only tighten what the body or the configuration allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
 
+from cascade.server import origin
+from cascade.server.headers import Header
 from cascade.types import CacheUse, Request
 
 _MARGIN = 0.05
@@ -17,17 +19,22 @@ _LARGEST_MARGIN = 0.5  # seconds
 _LARGEST_AGE = 2.0**31  # seconds; what is longer means this (RFC 9111)
 
 
-def tightened(request: Request, headers: Iterable[tuple[bytes, bytes]], deadline: float) -> Request:
+def tightened(request: Request, headers: Sequence[Header], deadline: float) -> Request:
     """Return the request as its headers restrict it.
 
     ``Cache-Control`` and ``x-stainless-read-timeout`` are read. ``deadline`` is the configured
     one in seconds, which holds where the request names none.
+
+    Raises:
+        ForeignOriginError: ``Origin`` is a web page's of another address.
     """
     for name, value in headers:
         if name == b"cache-control":
             request = _cached(request, value.decode("latin-1"))
         elif name == b"x-stainless-read-timeout":
             request = _timed(request, value.decode("latin-1"), deadline)
+        elif name == b"origin":  # here, and not in one more pass over the headers
+            origin.check(value, headers)
     return request
 
 

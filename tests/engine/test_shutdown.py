@@ -38,6 +38,22 @@ async def test_closing_stops_what_is_under_way_and_tells_its_callers(tmp_path: P
         await until(lambda: not one.open)
 
 
+async def test_giving_up_a_close_takes_no_answer_from_those_that_wait(tmp_path: Path) -> None:
+    async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
+        one.on("strong", hangs())
+        waiting = asyncio.create_task(ai.complete(QUESTION))
+        await until(lambda: one.calls)
+        assert ai.engine is not None
+        closing = asyncio.create_task(ai.engine._runs.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        with pytest.raises(CascadeError):
+            await waiting
+        assert ai.totals.by_outcome == {"cancelled": 1}
+
+
 async def test_closing_ends_a_stream_that_is_being_read(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
         one.on("strong", hangs(10_000, gap=0.005))

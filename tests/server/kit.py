@@ -82,7 +82,7 @@ price = { input = 0.10, output = 0.40 }
 price = { input = 2.50, output = 10.00 }
 
 [server]
-aliases = { "gpt-4o" = "auto", "quick" = "small" }
+aliases = { "gpt-4o" = "auto", "quick" = "small", "vendor/fast" = "small" }
 """
 
 

@@ -39,10 +39,15 @@ def test_no_store_neither_reads_nor_keeps(http: httpx.Client, calls: Callable[[]
     assert calls() == 3
 
 
-def test_only_if_cached_calls_nobody(http: httpx.Client, calls: Callable[[], int]) -> None:
+def test_only_if_cached_calls_nobody_and_says_so_in_words_of_http(
+    http: httpx.Client, calls: Callable[[], int]
+) -> None:
     missing = ask(http, "only-if-cached")
     assert missing.status_code == 504
     assert missing.json()["error"]["code"] == "not_cached"
+    message = missing.json()["error"]["message"]
+    assert "Leave out Cache-Control: only-if-cached" in message
+    assert "cache=" not in message
     assert missing.headers["x-should-retry"] == "false"
     assert calls() == 0
     ask(http)

@@ -7,6 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from cascade import AsyncCascade
+from cascade.config.keys import keyless_rungs
+from cascade.config.read import load
 from cascade.errors import CascadeError, Closed
 from cascade.listen import Listener
 from cascade.server import Server
@@ -45,8 +48,39 @@ def test_it_is_not_ready_without_a_key_and_says_which(tmp_path: Path) -> None:
         response = http.get("/health/readiness")
         assert response.status_code == 503
         assert response.json()["status"] == "not ready"
+        assert "warnings" not in response.json()
         (problem,) = response.json()["problems"]
         assert "$TEST_KEY is not set" in problem
+
+
+BACKUP = """
+[rungs.backed]
+endpoints = ["test/small", "free/small"]
+
+[providers.free]
+base_url = "http://127.0.0.1:9/v1"
+key = "none"
+
+[models."free/small"]
+price = { input = 0.10, output = 0.40 }
+"""
+
+
+def test_a_key_that_no_rung_depends_on_is_a_warning(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    ladders = '[ladders]\ndefault = ["backed"]\n'
+    provider = '[providers.test]\nbase_url = "http://127.0.0.1:9/v1"\nkey = "$TEST_KEY"\n'
+    price = '[models."test/small"]\nprice = { input = 0.10, output = 0.40 }\n'
+    file.write_text(ladders + provider + price + BACKUP, encoding="utf-8")
+    tables = load(file, {})
+    assert keyless_rungs(tables, {}) == {}
+    ai = AsyncCascade(tables=tables, data_dir=tmp_path, environ={})
+    with running(Server(ai, environ={}), lifespan=True) as url:
+        response = httpx.get(f"{url}/health/readiness")
+    assert response.status_code == 200
+    assert response.json()["status"] == "ready"
+    (warning,) = response.json()["warnings"]
+    assert "$TEST_KEY is not set" in warning
 
 
 def test_a_data_directory_that_cannot_be_had_stops_the_start(tmp_path: Path) -> None:

@@ -143,3 +143,25 @@ async def test_the_end_of_the_server_is_the_end_of_its_calls(tmp_path: Path) -> 
         with pytest.raises(httpx.RemoteProtocolError):  # no clean end
             await asking
     assert recorded(ai) == (1, 1, True)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_request_that_the_servers_end_cuts_hears_that_it_stops(
+    tmp_path: Path, stream: bool
+) -> None:
+    script = Patient()
+    async with serve(script) as provider:
+        ai = cascade_on(provider.url, tmp_path, LIVE)
+        listener = Listener(Server(ai, environ=KEYS), lifespan=True, grace=1)
+        serving = asyncio.create_task(asyncio.to_thread(listener.run))
+        async with httpx.AsyncClient(base_url=listener.url) as http:
+            asking = asyncio.create_task(http.post(PATH, json=BODY | {"stream": stream}))
+            await script.asked.wait()
+            listener.stop()
+            response = await asking
+        await script.left.wait()
+        await serving
+    assert response.status_code == 503
+    assert response.json()["error"]["code"] == "closing"
+    assert "the server is stopping" in response.json()["error"]["message"]
+    assert recorded(ai)[:2] == (1, 1)

@@ -80,9 +80,10 @@ def test_a_cap_below_the_cheapest_call_is_a_400_that_says_what_it_costs(
     assert response.json()["cascade"]["cheapest_usd"] > 1e-9
 
 
-def test_a_body_beyond_the_limit_is_a_413(http: httpx.Client) -> None:
+def test_a_body_beyond_the_limit_is_a_413_that_states_the_limit(http: httpx.Client) -> None:
     long = [{"role": "user", "content": "x" * 1_100_000}]
-    refused(http.post(PATH, json=BODY | {"messages": long}), 413, "request_too_large")
+    error = refused(http.post(PATH, json=BODY | {"messages": long}), 413, "request_too_large")
+    assert "longer than 1,000,000 bytes" in error["message"]
     pieces = (b"x" * 400_000 for _ in range(3))
     refused(http.post(PATH, content=pieces), 413, "request_too_large")
     assert http.post(PATH, json=BODY).status_code == 200
@@ -97,6 +98,7 @@ def test_a_body_beyond_the_limit_is_a_413(http: httpx.Client) -> None:
         ("GET", "/metrics", 404, "not_found"),
         ("GET", PATH, 405, "method_not_allowed"),
         ("POST", "/v1/models", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models/auto", 405, "method_not_allowed"),
         ("DELETE", "/health/liveness", 405, "method_not_allowed"),
     ],
 )

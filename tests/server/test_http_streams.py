@@ -11,13 +11,14 @@ import openai
 import pytest
 
 from cascade.server import events
-from tests.providers.rawserver import Peer
+from tests.providers.rawserver import Peer, serve
 from tests.server.kit import (
     ASKED,
     HEAD,
     PATH,
     always,
     before,
+    cascade_on,
     end_stream,
     event,
     failure,
@@ -72,7 +73,32 @@ async def test_chunks_arrive_as_they_are_sent(tmp_path: Path) -> None:
     assert texts == [f"{number} " for number in range(50)]
     assert stream.response.headers["x-cascade-cache"] == "miss"
     assert stream.response.headers["x-cascade-model"] == "scripted-1"
+    assert stream.response.headers["x-cascade-rung"] == "strong"
     assert stream.response.headers["x-cascade-request-id"].startswith("ans_")
+
+
+async def test_a_live_stream_knows_its_rung_with_its_first_piece(tmp_path: Path) -> None:
+    more = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(HEAD)
+        await peer.chunk(event({"content": "once "}))
+        await more.wait()
+        await peer.chunk(event({}, "stop"))
+        await end_stream(peer)
+
+    async with (
+        serve(script) as provider,
+        cascade_on(provider.url, tmp_path, LIVE) as ai,
+        ai.stream("?", rung="strong") as stream,
+    ):
+        rungs = [stream.rung]
+        async for _ in stream:
+            rungs.append(stream.rung)
+            more.set()
+        rungs += [stream.rung, stream.answer.rung]
+    assert rungs == [None, "strong", "strong", "strong"]
 
 
 async def test_a_draft_that_falls_short_is_never_seen(tmp_path: Path) -> None:

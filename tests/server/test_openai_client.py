@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import httpx
 import openai
 import pytest
 from openai.types.chat import ChatCompletionChunk
@@ -193,4 +194,33 @@ def test_log_probabilities_for_our_own_judgement_are_not_shown(client: openai.Op
 
 def test_the_models_are_auto_ladders_rungs_and_aliases(client: openai.OpenAI) -> None:
     names = [model.id for model in client.models.list()]
-    assert names == ["auto", "default", "batch", "small", "strong", "gpt-4o", "quick"]
+    assert names == [
+        "auto",
+        "default",
+        "batch",
+        "small",
+        "strong",
+        "gpt-4o",
+        "quick",
+        "vendor/fast",
+    ]
+
+
+@pytest.mark.parametrize("name", ["auto", "default", "strong", "gpt-4o"])
+def test_one_model_is_told_as_the_list_tells_it(client: openai.OpenAI, name: str) -> None:
+    (listed,) = [model for model in client.models.list() if model.id == name]
+    assert client.models.retrieve(name) == listed
+
+
+def test_a_model_whose_name_holds_a_slash_is_found(
+    client: openai.OpenAI, http: httpx.Client
+) -> None:
+    assert client.models.retrieve("vendor/fast").id == "vendor/fast"
+    assert http.get("/v1/models/vendor/fast").json()["id"] == "vendor/fast"
+    assert http.get("/v1/models/vendor%2Ffast").json()["id"] == "vendor/fast"
+
+
+def test_a_model_that_there_is_not_cannot_be_retrieved(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.NotFoundError, match="Did you mean vendor/fast") as caught:
+        client.models.retrieve("vendor/fas")
+    assert caught.value.code == "model_not_found"
