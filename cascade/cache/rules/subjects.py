@@ -115,4 +115,9 @@ def _question(request: Request) -> str:
     text = next((m.text for m in reversed(request.messages) if m.role == "user"), "")
     if len(text) > 2 * _WINDOW:
         text = f"{text[:_WINDOW]}\n{text[-_WINDOW:]}"
-    return re.sub(r"[^\S\n]+", " ", text.replace("\u2019", "'").lower())
+    text = text.replace("\u2019", "'").lower()
+    return _SPACES.sub(" ", text) if _ODD_SPACE.search(text) else text
+
+
+_ODD_SPACE: Final = re.compile(r"[^\S\n ]|  ")
+_SPACES: Final = re.compile(r"[^\S\n]+")
