@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from itertools import groupby
 
 from cascade import money
 from cascade.cache.rules.entry import Entry
@@ -171,15 +172,19 @@ def _cheapest(plan: Plan) -> int:
 
 
 def _told(attempts: tuple[Attempt, ...]) -> str:
+    """All attempts in order, those that went alike together."""
     if not attempts:
         return "No call was made."
-    told = [
-        f"{attempt.rung} at {attempt.endpoint} {attempt.result}"
-        + (f" ({attempt.kind.value})" if attempt.kind else "")
-        + (f": {attempt.why}" if attempt.why else "")
-        for attempt in attempts
-    ]
+    alike = [(words, len(list(group))) for words, group in groupby(map(_told_once, attempts))]
+    told = [words if times == 1 else f"{words} ({times} times)" for words, times in alike]
     return "Attempts: " + "; ".join(told) + "."
+
+
+def _told_once(attempt: Attempt) -> str:
+    where = "" if attempt.endpoint == attempt.rung else f" at {attempt.endpoint}"
+    kind = f" ({attempt.kind.value})" if attempt.kind else ""
+    why = f": {attempt.why}" if attempt.why else ""
+    return f"{attempt.rung}{where} {attempt.result}{kind}{why}"
 
 
 def entry_of(
