@@ -16,13 +16,8 @@ from cascade.errors import EmulatorError, RequestError
 from cascade.learning.trace import Recording
 from cascade.listen import ClientLeftError, Receive, Scope, Send, read_body
 from cascade.types import Delta
-from cascade.wire.openai_chat import (
-    Incoming,
-    StreamWriter,
-    decode_request,
-    encode_error,
-    encode_response,
-)
+from cascade.wire.codec import Incoming
+from cascade.wire.openai_chat import decode_request, encode_error, encode_response, writer
 
 
 class Emulator:
@@ -98,21 +93,21 @@ class Emulator:
         await send_whole(client.send, 200, body)
 
     async def _stream(self, incoming: Incoming, reply: Reply, tally: Tally, client: Client) -> None:
-        writer = StreamWriter(self._id(), int(time.time()), incoming.model, incoming.include_usage)
+        writing = writer(self._id(), int(time.time()), incoming.model, incoming.include_usage)
         pieces = tuple(deltas(reply))
-        ready = writer.start()  # leaves with the first token, as providers do it
+        ready = writing.start()  # leaves with the first token, as providers do it
         sent = 0
         while sent < len(pieces):
             due = await client.until((sent + 1) / len(pieces))
             until = max(sent + 1, math.floor(due * len(pieces)))
-            ready += b"".join(map(writer.write, pieces[sent:until]))
+            ready += b"".join(map(writing.write, pieces[sent:until]))
             tally.output_tokens += _output_tokens(reply, until - sent)
             sent = until
             if sent < len(pieces):
                 await client.send_piece(ready)
                 ready = b""
         await client.until(1.0)
-        ready += writer.write(Delta(finish_reason=reply.finish_reason)) + writer.end(reply.usage)
+        ready += writing.write(Delta(finish_reason=reply.finish_reason)) + writing.end(reply.usage)
         await client.send_piece(ready, last=True)
 
     def _id(self) -> str:

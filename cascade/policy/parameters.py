@@ -16,6 +16,7 @@ def _uses(name: str) -> Uses:
 
 _SPECIAL: dict[str, Uses] = {
     "logit_bias": lambda request: request.logit_bias,
+    "cache_marks": lambda request: request.marked,
     "tools": lambda request: request.tools,
     "images": lambda request: request.images,
     "response_format": lambda request: (

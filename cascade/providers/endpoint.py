@@ -14,7 +14,8 @@ import httpx
 from cascade.errors import CascadeError
 from cascade.providers.watchdog import Watchdog
 from cascade.types import Clocks, Delta, Endpoint, Kind, Request, Response
-from cascade.wire import openai_chat
+from cascade.wire.codec import Asking, Codec, Reader
+from cascade.wire.codecs import CODECS
 from cascade.wire.failures import CallFailure, Malformed, classify
 from cascade.wire.sse import SseEvent, SseReader
 
@@ -45,7 +46,7 @@ class Progress:
         self.last_at: float | None = None
         self.accounted = False
         self.body = 0
-        self.reader: openai_chat.StreamReader | None = None
+        self.reader: Reader | None = None
 
     def leaves(self) -> None:
         """The request is being written, or may be for all that is known."""
@@ -86,17 +87,26 @@ class Caller:
         self.endpoint = endpoint
         self._transport = transport
         self._tells_sent = bool(getattr(transport, "tells_sent", False))
-        self._url = httpx.URL(endpoint.base_url.rstrip("/") + "/chat/completions")
+        self._codec: Codec = CODECS[endpoint.protocol]
+        self._urls = {stream: self._address(stream) for stream in (False, True)}
         headers = [
-            ("Host", self._url.netloc.decode("ascii")),
+            ("Host", self._urls[False].netloc.decode("ascii")),
             ("Content-Type", "application/json"),
             ("Accept-Encoding", "identity"),
             ("User-Agent", "cascade"),
             *endpoint.headers,
         ]
         if key is not None:
-            headers.append(("Authorization", f"Bearer {key}"))
+            bearer = endpoint.key_header == "authorization"
+            headers.append((endpoint.key_header, f"Bearer {key}" if bearer else key))
         self._headers = httpx.Headers(headers)
+        own = {"proxy": endpoint.proxy, "ca": endpoint.ca}
+        self._way = {name: value for name, value in own.items() if value is not None}
+
+    def _address(self, stream: bool) -> httpx.URL:
+        endpoint = self.endpoint
+        url = httpx.URL(self._codec.address(endpoint.base_url, endpoint.model, stream))
+        return url.copy_merge_params(dict(endpoint.query)) if endpoint.query else url
 
     def __repr__(self) -> str:
         return f"Caller({self.endpoint.name!r})"
@@ -116,15 +126,17 @@ class Caller:
         Raises:
             CallFailure: with its kind; what came before it stays in ``progress``.
         """
-        body = openai_chat.encode_request(
-            request,
-            model=self.endpoint.model,
-            stream=stream,
-            max_tokens=limit,
-            logprobs=logprobs,
-            lacks=self.endpoint.lacks,
-            limit_parameter=self.endpoint.limit_parameter,
+        endpoint = self.endpoint
+        asking = Asking(
+            endpoint.model,
+            stream,
+            limit,
+            endpoint.max_output,
+            logprobs,
+            endpoint.lacks,
+            endpoint.limit_parameter,
         )
+        body = self._codec.encode_request(request, asking)
         with Watchdog(clocks, stream) as watchdog:
             try:
                 return await self._exchange(body, progress, watchdog, clocks, stream)
@@ -142,10 +154,14 @@ class Caller:
         headers["Content-Length"] = str(len(body))
         request = httpx.Request(
             "POST",
-            self._url,
+            self._urls[stream],
             headers=headers,
             stream=httpx.ByteStream(body),
-            extensions={"timeout": {"connect": clocks.connect}, "sent": progress.leaves},
+            extensions={
+                "timeout": {"connect": clocks.connect},
+                "sent": progress.leaves,
+                **self._way,
+            },
         )
         if not self._tells_sent:
             progress.leaves()
@@ -156,8 +172,8 @@ class Caller:
                 content = await _read(response, progress)
                 raise classify(response.status_code, response.headers, content, time.time())
             if stream and _is_event_stream(response):
-                return await _read_stream(response, progress, watchdog)
-            return openai_chat.decode_response(await _read(response, progress))
+                return await _read_stream(response, progress, watchdog, self._codec.reader())
+            return self._codec.decode_response(await _read(response, progress))
         finally:
             with contextlib.suppress(Exception):  # what came is not lost by a poor farewell
                 await response.aclose()
@@ -180,9 +196,9 @@ async def _read(response: httpx.Response, progress: Progress) -> bytes:
 
 
 async def _read_stream(
-    response: httpx.Response, progress: Progress, watchdog: Watchdog
+    response: httpx.Response, progress: Progress, watchdog: Watchdog, reader: Reader
 ) -> Response:
-    events, reader = SseReader(), openai_chat.StreamReader()
+    events = SseReader()
     progress.reader = reader
     chunks = _chunks(response)
     async for chunk in chunks:
@@ -195,7 +211,7 @@ async def _read_stream(
 
 
 def _feed(
-    reader: openai_chat.StreamReader,
+    reader: Reader,
     events: list[SseEvent],
     progress: Progress,
     watchdog: Watchdog,

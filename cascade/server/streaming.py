@@ -13,7 +13,7 @@ from cascade.server.asked import Asked
 from cascade.server.events import Events
 from cascade.server.replies import EVENTS, UNBUFFERED, Reply, named
 from cascade.types import Answer, Delta
-from cascade.wire.openai_chat import StreamWriter
+from cascade.wire.openai_chat.stream_writer import StreamWriter
 from cascade.wire.replay import deltas_of
 
 

@@ -10,29 +10,54 @@ Role = Literal["system", "developer", "user", "assistant", "tool"]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "unknown"]
 
 
-class Text(msgspec.Struct, frozen=True, tag="text"):
-    """A piece of text in a message."""
+Mark = Literal["5m", "1h"]
+"""How long a provider shall keep all up to here in its prompt cache."""
+
+
+class Text(msgspec.Struct, frozen=True, tag="text", omit_defaults=True):
+    """A piece of text in a message. ``mark`` ends a prefix for the provider's prompt cache."""
 
     text: str
+    mark: Mark | None = None
 
 
-class Image(msgspec.Struct, frozen=True, tag="image"):
+class Image(msgspec.Struct, frozen=True, tag="image", omit_defaults=True):
     """An image by ``https:`` URL or as a ``data:`` URL. A URL is passed on, never fetched."""
 
     url: str
     detail: Literal["auto", "low", "high"] | None = None
+    mark: Mark | None = None
 
 
-class ToolCall(msgspec.Struct, frozen=True):
-    """A call the model wants made. ``arguments`` is the JSON text as the model wrote it."""
+class ToolCall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A call the model wants made. ``arguments`` is the JSON text as the model wrote it;
+    ``signature`` is what its provider wants back with the call in the next turn."""
 
     id: str
     name: str
     arguments: str
+    signature: str | None = None
+    mark: Mark | None = None
+
+
+class Thought(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A piece of a model's reasoning, as its provider wants it back in the next turn.
+
+    ``signature`` is the provider's seal. ``redacted`` is reasoning that it does not show: opaque
+    data in place of the text.
+    """
+
+    text: str = ""
+    signature: str | None = None
+    redacted: str | None = None
 
 
 class Message(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    ``thoughts`` go before the content. Of a tool's result, ``is_error`` says that the tool failed
+    and ``mark`` is as a text's.
+    """
 
     role: Role
     content: str | tuple[Text | Image, ...] | None = None
@@ -40,6 +65,9 @@ class Message(msgspec.Struct, frozen=True, omit_defaults=True):
     tool_call_id: str | None = None
     name: str | None = None
     refusal: str | None = None
+    thoughts: tuple[Thought, ...] = ()
+    is_error: bool = False
+    mark: Mark | None = None
 
     @property
     def text(self) -> str:
@@ -63,6 +91,7 @@ class Tool(msgspec.Struct, frozen=True, omit_defaults=True):
     description: str | None = None
     parameters: bytes | None = None
     strict: bool | None = None
+    mark: Mark | None = None
 
 
 class ToolChoice(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -90,8 +119,10 @@ Delivery = Literal["verified", "live"]
 class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     """One request: what is asked, how to sample, and how to decide.
 
-    The first block goes to the provider; the second stays here. ``max_cost`` is in US dollars and
-    covers everything done for the request; ``deadline`` and ``max_age`` are seconds from now.
+    The first block goes to the provider; the second stays here. ``reasoning_budget`` is in
+    tokens. ``max_cost`` is in US dollars and covers everything done for the request; ``deadline``
+    and ``max_age`` are seconds from now. ``session`` names the conversation that the request goes
+    on with; without one its first turns tell.
     """
 
     messages: tuple[Message, ...]
@@ -102,6 +133,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     max_tokens: int | None = None
     temperature: float | None = None
     top_p: float | None = None
+    top_k: int | None = None
     seed: int | None = None
     stop: tuple[str, ...] = ()
     presence_penalty: float | None = None
@@ -110,6 +142,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     logprobs: bool = False
     top_logprobs: int | None = None
     reasoning_effort: str | None = None
+    reasoning_budget: int | None = None
     user: str | None = None
 
     ladder: str | None = None
@@ -121,22 +154,39 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     max_age: float | None = None
     delivery: Delivery | None = None
     tags: tuple[str, ...] = ()
+    session: str | None = None
 
     @property
     def images(self) -> int:
         """How many images the messages carry."""
         return sum(len(message.images) for message in self.messages)
 
+    @property
+    def marked(self) -> bool:
+        """Whether anything in it carries a mark for the provider's prompt cache."""
+        return any(tool.mark for tool in self.tools) or any(map(_is_marked, self.messages))
+
+
+def _is_marked(message: Message) -> bool:
+    parts = () if isinstance(message.content, str) else message.content or ()
+    return bool(
+        message.mark
+        or any(part.mark for part in parts)
+        or any(call.mark for call in message.tool_calls)
+    )
+
 
 class Usage(msgspec.Struct, frozen=True, omit_defaults=True):
     """Tokens of one call. Input counts cached and cache-writing tokens too; output counts
-    reasoning tokens too."""
+    reasoning tokens too. ``cache_write_1h_tokens`` are those of the cache-writing ones that are
+    kept for an hour, where that has a price of its own."""
 
     input_tokens: int
     output_tokens: int
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    cache_write_1h_tokens: int = 0
 
 
 class TopLogprob(msgspec.Struct, frozen=True):
@@ -155,7 +205,9 @@ class TokenLogprob(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Response(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A provider's whole answer. ``usage`` and ``logprobs`` are absent where it sent none."""
+    """A provider's whole answer. ``usage`` and ``logprobs`` are absent where it sent none;
+    ``stop_sequence`` is the one that ended it, where the provider says so. ``reasoning`` is the
+    text of the model's thoughts, ``message.thoughts`` what has to be sent back of them."""
 
     message: Message
     finish_reason: FinishReason
@@ -165,6 +217,7 @@ class Response(msgspec.Struct, frozen=True, omit_defaults=True):
     usage: Usage | None = None
     logprobs: tuple[TokenLogprob, ...] | None = None
     reasoning: str = ""
+    stop_sequence: str | None = None
 
 
 class ToolCallDelta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -174,10 +227,15 @@ class ToolCallDelta(msgspec.Struct, frozen=True, omit_defaults=True):
     id: str | None = None
     name: str | None = None
     arguments: str = ""
+    signature: str | None = None
 
 
 class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A piece of a streamed answer. What a piece does not carry is empty or None."""
+    """A piece of a streamed answer. What a piece does not carry is empty or None.
+
+    ``thought`` is one that is whole now: its text came as ``reasoning`` before, unless it is
+    redacted.
+    """
 
     text: str = ""
     reasoning: str = ""
@@ -188,6 +246,8 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     usage: Usage | None = None
     model: str | None = None
     id: str | None = None
+    thought: Thought | None = None
+    stop_sequence: str | None = None
 
     @property
     def has_content(self) -> bool:

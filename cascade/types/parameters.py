@@ -7,12 +7,16 @@ from typing import Literal, get_args
 Advisory = Literal[
     "temperature",
     "top_p",
+    "top_k",
     "seed",
     "presence_penalty",
     "frequency_penalty",
     "logit_bias",
     "reasoning_effort",
+    "reasoning_budget",
+    "parallel_tool_calls",
     "user",
+    "cache_marks",
 ]
 """Dropped for a model that does not take them, and listed in ``Answer.dropped``."""
 

@@ -38,21 +38,33 @@ class Clocks(msgspec.Struct, frozen=True):
     total: float | None = 120.0
 
 
+ProtocolName = Literal["openai", "anthropic", "gemini"]
+KeyHeader = Literal["authorization", "x-api-key", "api-key", "x-goog-api-key"]
+"""The header that carries a key; in ``authorization`` it is a bearer token."""
+
+
 class Endpoint(msgspec.Struct, frozen=True):
     """One provider's offer of a model.
 
     ``key_variables`` are names of environment variables, the first that is set wins; a provider
     without any takes no key. ``context`` and ``max_output`` are tokens, ``image_tokens`` bounds
     what one image can count as. ``lacks`` names parameters this model does not take. A price of
-    None is unknown, which is not free.
+    None is unknown, which is not free. ``query`` goes behind every address; ``proxy`` is an
+    address and ``ca`` a file of authorities of this endpoint's own. ``weight`` is its share of
+    the rung's calls beside the others'.
     """
 
     name: str
     provider: str
     model: str
     base_url: str
-    protocol: Literal["openai"] = "openai"
+    protocol: ProtocolName = "openai"
     key_variables: tuple[str, ...] = ()
+    key_header: KeyHeader = "authorization"
+    query: tuple[tuple[str, str], ...] = ()
+    proxy: str | None = None
+    ca: str | None = None
+    weight: float = 1.0
     headers: tuple[tuple[str, str], ...] = ()
     price: Price | None = None
     price_source: str = "unknown"
@@ -63,13 +75,19 @@ class Endpoint(msgspec.Struct, frozen=True):
     limit_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
 
+Balance = Literal["order", "weight", "pending"]
+
+
 class Rung(msgspec.Struct, frozen=True):
     """One step of a ladder.
 
     ``accept`` is the operator's own acceptance rule, None where the preset decides. ``calls``
     bounds all calls of a request at this rung; ``hedge`` is the seconds without a first token
-    after which another endpoint is called too. ``watched`` rungs are called as a stream even for
-    a whole answer, since only a stream shows its first token.
+    after which another endpoint is called too; with ``hedge_learned`` they are learned from the
+    endpoint's own calls. ``watched`` rungs are called as a stream even for a whole answer, since
+    only a stream shows its first token. ``balance`` orders the endpoints: as they stand, by
+    weight, or by the fewest calls under way. ``first_token_set`` says that the first-token clock
+    is the operator's own: then no learned one takes its place.
     """
 
     name: str
@@ -79,7 +97,10 @@ class Rung(msgspec.Struct, frozen=True):
     pattern: str | None = None
     calls: int = 3
     hedge: float | None = None
+    hedge_learned: bool = False
     watched: bool = False
+    balance: Balance = "order"
+    first_token_set: bool = False
 
 
 class Ladder(msgspec.Struct, frozen=True):
@@ -99,7 +120,8 @@ class Ladder(msgspec.Struct, frozen=True):
 
 class Decide(msgspec.Struct, frozen=True):
     """Defaults of every decision. ``deadline`` in seconds, ``max_cost`` in money units,
-    ``min_output`` in tokens: the least room for an answer that a cost cap may leave."""
+    ``min_output`` in tokens: the least room for an answer that a cost cap may leave.
+    ``strong_for_tools`` are tools that only the strongest rung may call."""
 
     preset: Literal["safe", "balanced", "cheap", "best"] = "balanced"
     delivery: Literal["verified", "live"] = "verified"
@@ -107,6 +129,7 @@ class Decide(msgspec.Struct, frozen=True):
     deadline: float = 120.0
     max_cost: int | None = None
     min_output: int = 256
+    strong_for_tools: frozenset[str] = frozenset()
 
 
 class CacheTable(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from cascade.types import (
     TopLogprob,
     Usage,
 )
-from cascade.wire.openai_chat import canonical
+from cascade.wire.codec import canonical
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 names = st.text(st.sampled_from("abcxyz_09"), min_size=1, max_size=8)
@@ -87,6 +87,7 @@ def requests(draw: st.DrawFn) -> Request:
         max_tokens=draw(st.none() | st.integers(1, 100_000)),
         temperature=draw(_between(0, 2)),
         top_p=draw(_between(0, 1)),
+        top_k=draw(st.none() | st.integers(1, 100)),
         seed=draw(st.none() | st.integers(-(2**63), 2**63 - 1)),
         stop=tuple(draw(st.lists(texts, max_size=3))),
         presence_penalty=draw(_between(-2, 2)),

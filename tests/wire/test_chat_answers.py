@@ -12,13 +12,9 @@ from hypothesis import strategies as st
 
 from cascade.types import Delta, Kind, Message, Response, TokenLogprob, ToolCall, TopLogprob, Usage
 from cascade.wire.failures import CallFailure
-from cascade.wire.openai_chat import (
-    StreamReader,
-    StreamWriter,
-    decode_response,
-    encode_error,
-    encode_response,
-)
+from cascade.wire.openai_chat import decode_response, encode_error, encode_response
+from cascade.wire.openai_chat.stream import StreamReader
+from cascade.wire.openai_chat.stream_writer import StreamWriter
 
 
 def whole(message: dict[str, Any], **fields: Any) -> bytes:

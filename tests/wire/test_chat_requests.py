@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from cascade.errors import RequestError, UnsupportedParameter
 from cascade.types import Image, Message, Request, Text, Tool, ToolChoice
+from cascade.wire.codec import Asking
 from cascade.wire.openai_chat import decode_request, encode_request
 
 HI: dict[str, Any] = {"model": "auto", "messages": [{"role": "user", "content": "hi"}]}
@@ -31,11 +32,11 @@ def refusal(body: bytes) -> RequestError:
 
 
 def asked(request: Request, **options: Any) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(encode_request(request, model="m", **options))
+    found: dict[str, Any] = json.loads(encode_request(request, Asking("m", **options)))
     return found
 
 
-@pytest.mark.parametrize("name", ["top_k", "max_token", "temprature", "cascade_ladder"])
+@pytest.mark.parametrize("name", ["top_a", "max_token", "temprature", "cascade_ladder"])
 def test_an_unknown_parameter_is_an_error_that_names_it(name: str) -> None:
     error = refusal(sent(**{name: 3}))
     assert isinstance(error, UnsupportedParameter)
@@ -275,12 +276,12 @@ def test_a_streamed_call_asks_for_its_usage() -> None:
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_number_that_is_not_finite_is_refused_before_it_is_sent(value: float) -> None:
     with pytest.raises(RequestError, match="temperature"):
-        encode_request(Request((Message("user", "hi"),), temperature=value), model="m")
+        encode_request(Request((Message("user", "hi"),), temperature=value), Asking("m"))
 
 
 def test_half_a_surrogate_pair_is_refused_before_it_is_sent() -> None:
     with pytest.raises(RequestError, match="surrogate"):
-        encode_request(Request((Message("user", "\ud83e"),)), model="m")
+        encode_request(Request((Message("user", "\ud83e"),)), Asking("m"))
 
 
 def test_a_named_tool_choice_is_kept() -> None:

@@ -9,15 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.types import Request, Response
+from cascade.wire.codec import Asking, Incoming
 from cascade.wire.openai_chat import (
-    Incoming,
-    StreamReader,
-    StreamWriter,
     decode_request,
     decode_response,
     encode_request,
     encode_response,
 )
+from cascade.wire.openai_chat.stream import StreamReader
+from cascade.wire.openai_chat.stream_writer import StreamWriter
 from cascade.wire.replay import deltas_of
 from cascade.wire.sse import SseReader
 from tests.wire.strategies import requests, responses
@@ -40,7 +40,7 @@ def write_stream(response: Response) -> bytes:
 def test_a_request_is_read_back_as_it_was_written(
     request: Request, stream: bool, limit_parameter: str
 ) -> None:
-    body = encode_request(request, model="m", stream=stream, limit_parameter=limit_parameter)
+    body = encode_request(request, Asking("m", stream=stream, limit_parameter=limit_parameter))
     assert decode_request(body) == Incoming(request, "m", stream, include_usage=stream)
 
 

@@ -17,7 +17,8 @@ from cascade.types import (
     Usage,
 )
 from cascade.wire.failures import classify
-from cascade.wire.openai_chat import StreamReader, decode_response, encode_response
+from cascade.wire.openai_chat import decode_response, encode_response
+from cascade.wire.openai_chat.stream import StreamReader
 from cascade.wire.sse import SseReader
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -30,14 +30,9 @@ from cascade.types import (
     TopLogprob,
     Usage,
 )
-from cascade.wire.openai_chat import (
-    Incoming,
-    StreamWriter,
-    canonical,
-    decode_request,
-    encode_request,
-    encode_response,
-)
+from cascade.wire.codec import Asking, Incoming, canonical
+from cascade.wire.openai_chat import decode_request, encode_request, encode_response
+from cascade.wire.openai_chat.stream_writer import StreamWriter
 from cascade.wire.replay import deltas_of
 from cascade.wire.sse import SseReader
 from tests.wire.strategies import requests, responses
@@ -125,7 +120,7 @@ def test_the_packages_type_takes_every_chunk_we_write_and_its_helper_adds_them_u
 
 @given(requests())
 def test_the_packages_parameters_take_every_request_we_write(request: Request) -> None:
-    body = json.loads(encode_request(request, model="m", stream=True))
+    body = json.loads(encode_request(request, Asking("m", stream=True, lacks=frozenset({"top_k"}))))
     read = consumed(PARAMETERS.validate_python(body))
     assert read.keys() == body.keys()
 

@@ -27,6 +27,7 @@ PLACES: Final[dict[str, Place]] = {
     "max_tokens": "keyed",
     "temperature": "number",
     "top_p": "number",
+    "top_k": "keyed",
     "seed": "keyed",
     "stop": "keyed",
     "presence_penalty": "number",
@@ -35,6 +36,7 @@ PLACES: Final[dict[str, Place]] = {
     "logprobs": "keyed",
     "top_logprobs": "keyed",
     "reasoning_effort": "keyed",
+    "reasoning_budget": "keyed",
     "user": "user",
     "ladder": "decides",
     "rung": "keyed",
@@ -45,6 +47,7 @@ PLACES: Final[dict[str, Place]] = {
     "max_age": "decides",
     "delivery": "decides",
     "tags": "decides",
+    "session": "decides",
 }
 """What each field of a request is to its key.
 

@@ -1,19 +1,32 @@
 """OpenAI's chat completions, both ways, whole and streamed."""
 
 from cascade.wire.openai_chat.asking import encode_request
-from cascade.wire.openai_chat.request import Incoming, canonical, decode_request
-from cascade.wire.openai_chat.response import decode_response, encode_error, encode_response
+from cascade.wire.openai_chat.request import decode_request
+from cascade.wire.openai_chat.response import (
+    decode_response,
+    encode_error,
+    encode_error_event,
+    encode_response,
+)
 from cascade.wire.openai_chat.stream import StreamReader
 from cascade.wire.openai_chat.stream_writer import StreamWriter
 
 __all__ = [
-    "Incoming",
-    "StreamReader",
-    "StreamWriter",
-    "canonical",
+    "address",
     "decode_request",
     "decode_response",
     "encode_error",
+    "encode_error_event",
     "encode_request",
     "encode_response",
+    "reader",
+    "writer",
 ]
+
+reader = StreamReader
+writer = StreamWriter
+
+
+def address(base_url: str, model: str, stream: bool) -> str:
+    """Return the URL where a provider takes a call; model and stream stand in the body."""
+    return base_url.rstrip("/") + "/chat/completions"

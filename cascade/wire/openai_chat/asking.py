@@ -19,6 +19,7 @@ from cascade.types import (
     ToolChoice,
 )
 from cascade.types.parameters import ADVISORY
+from cascade.wire.codec import Asking
 
 __all__ = ["encode_request"]
 
@@ -26,34 +27,25 @@ _encode = msgspec.json.Encoder().encode
 
 # Left out where a model lacks them. A model that lacks anything else is no option for the request;
 # leaving it out would change what was asked.
-_PLAIN = ("parallel_tool_calls", *(name for name in ADVISORY if name != "logit_bias"))
+_NEVER_SENT = {"logit_bias", "reasoning_budget", "cache_marks"}
+_PLAIN = tuple(name for name in ADVISORY if name not in _NEVER_SENT)
 
 
-def encode_request(
-    request: Request,
-    *,
-    model: str,
-    stream: bool = False,
-    max_tokens: int | None = None,
-    logprobs: bool = False,
-    lacks: frozenset[str] = frozenset(),
-    limit_parameter: str = "max_tokens",
-) -> bytes:
+def encode_request(request: Request, asking: Asking) -> bytes:
     """Write a request for a provider. What decides (caps, deadlines, ladders) stays here.
 
-    ``max_tokens`` is the machine's own limit and takes the place of the request's.
-    ``logprobs`` asks for log-probabilities, with the rivals that a margin needs, even where the
-    caller did not. ``lacks`` names parameters that the model does not take: sampling and its
-    like are left out, ``logprobs`` is not asked for our own sake, ``stream_options`` is not sent.
+    Of what the model ``lacks``, sampling and its like are left out, ``logprobs`` is not asked for
+    our own sake, ``stream_options`` is not sent.
 
     Raises:
         RequestError: a number is not finite, or a text is not Unicode.
     """
-    body: dict[str, Any] = {"model": model, "messages": [_turn(m) for m in request.messages]}
+    lacks = asking.lacks
+    body: dict[str, Any] = {"model": asking.model, "messages": [_turn(m) for m in request.messages]}
     _add_tools(body, request)
-    limit = request.max_tokens if max_tokens is None else max_tokens
+    limit = request.max_tokens if asking.max_tokens is None else asking.max_tokens
     if limit is not None:
-        body[limit_parameter] = limit
+        body[asking.limit_parameter] = limit
     for name in _PLAIN:
         value = getattr(request, name)
         if value is not None and name not in lacks:
@@ -64,8 +56,8 @@ def encode_request(
         }
     if request.stop:
         body["stop"] = request.stop
-    _add_logprobs(body, request, own=logprobs and "logprobs" not in lacks)
-    if stream:
+    _add_logprobs(body, request, own=asking.logprobs and "logprobs" not in lacks)
+    if asking.stream:
         body["stream"] = True
         if "stream_options" not in lacks:
             body["stream_options"] = {"include_usage": True}

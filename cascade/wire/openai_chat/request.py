@@ -15,6 +15,7 @@ from cascade.types import (
     ToolCall,
     ToolChoice,
 )
+from cascade.wire.codec import Incoming, canonical
 from cascade.wire.openai_chat.mistakes import explain
 from cascade.wire.openai_chat.request_shapes import (
     Body,
@@ -30,27 +31,13 @@ from cascade.wire.openai_chat.request_shapes import (
     Turn,
 )
 
-__all__ = ["Incoming", "canonical", "decode_request"]
+__all__ = ["decode_request"]
 
 _body = msgspec.json.Decoder(Body)
 _NO_OPTIONS = Options()
 
 
-class Incoming(msgspec.Struct, frozen=True):
-    """A client's request: what it asks, of which model, and how it wants the answer sent."""
-
-    request: Request
-    model: str
-    stream: bool = False
-    include_usage: bool = False
-
-
-def canonical(value: object) -> bytes:
-    """Write JSON with sorted keys, so that equal values are equal bytes."""
-    return msgspec.json.encode(value, order="deterministic")
-
-
-def decode_request(body: bytes) -> Incoming:
+def decode_request(body: bytes, path: str = "") -> Incoming:
     """Read a chat completion request.
 
     Raises:
@@ -62,11 +49,13 @@ def decode_request(body: bytes) -> Incoming:
     except (ValueError, RecursionError) as error:  # all that the decoder raises on bad input
         raise explain(error, body) from None
     stream_options = read.stream_options
+    options = read.cascade or _NO_OPTIONS
     return Incoming(
-        _request(read, read.cascade or _NO_OPTIONS),
+        _request(read, options),
         read.model,
         bool(read.stream),
         bool(stream_options and stream_options.include_usage),
+        bool(options.events),
     )
 
 
@@ -83,6 +72,7 @@ def _request(read: Body, options: Options) -> Request:
         max_tokens=_limit(read),
         temperature=read.temperature,
         top_p=read.top_p,
+        top_k=read.top_k,
         seed=read.seed,
         stop=_stop(read.stop),
         presence_penalty=read.presence_penalty,
@@ -99,6 +89,7 @@ def _request(read: Body, options: Options) -> Request:
         cache=options.cache or "use",
         delivery=options.delivery,
         tags=tuple(options.tags or ()),
+        session=options.session,
     )
 
 

@@ -136,6 +136,8 @@ class Options(Shape):
     cache: CacheUse | None = None
     delivery: Delivery | None = None
     tags: list[Filled] | None = None
+    session: Filled | None = None
+    events: bool | None = None
 
 
 class Body(Shape):
@@ -153,6 +155,7 @@ class Body(Shape):
     max_completion_tokens: Positive | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Positive | None = None
     seed: int | None = None
     stop: str | list[str] | None = None
     presence_penalty: Penalty | None = None

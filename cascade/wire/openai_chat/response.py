@@ -19,7 +19,14 @@ from cascade.wire.openai_chat.answer_shapes import (
 )
 from cascade.wire.openai_chat.asking import called
 
-__all__ = ["decode_response", "encode_error", "encode_response", "logprobs_body", "usage_body"]
+__all__ = [
+    "decode_response",
+    "encode_error",
+    "encode_error_event",
+    "encode_response",
+    "logprobs_body",
+    "usage_body",
+]
 
 _completion = msgspec.json.Decoder(Completion)
 _encode = msgspec.json.Encoder().encode
@@ -150,15 +157,22 @@ def logprobs_body(tokens: tuple[TokenLogprob, ...]) -> dict[str, Any]:
 def encode_error(
     message: str,
     *,
+    status: int = 400,
     type: str,  # noqa: A002  the protocol's word
     code: str | None = None,
     param: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> bytes:
-    """Write an error body; ``extra`` (attempts, the cheapest cap, …) goes under ``cascade``."""
+    """Write an error body; ``extra`` (attempts, the cheapest cap, …) goes under ``cascade``. The
+    ``status`` is not part of it."""
     body: dict[str, Any] = {
         "error": {"message": message, "type": type, "param": param, "code": code}
     }
     if extra is not None:
         body["cascade"] = extra
     return _encode(body)
+
+
+def encode_error_event(body: bytes) -> bytes:
+    """Write an error body as the event that ends a broken stream."""
+    return b"data: " + body + b"\n\n"
