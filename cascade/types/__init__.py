@@ -43,6 +43,7 @@ from cascade.types.judging import (
     Level,
     Operator,
 )
+from cascade.types.limits import Bucket, RateLimits
 from cascade.types.tables import (
     Balance,
     CacheTable,
@@ -66,6 +67,7 @@ __all__ = [
     "Balance",
     "Bar",
     "Basis",
+    "Bucket",
     "CacheStatus",
     "CacheTable",
     "CacheUse",
@@ -91,6 +93,7 @@ __all__ = [
     "ProtocolName",
     "Purpose",
     "Quality",
+    "RateLimits",
     "Request",
     "Response",
     "ResponseFormat",
