@@ -62,7 +62,7 @@ from cascade.policy.remedies import (
     retry_delay,
 )
 from cascade.policy.rules import accepts
-from cascade.types import Basis
+from cascade.types import Basis, Kind
 
 Step = tuple[State, tuple[Action, ...]]
 
@@ -146,6 +146,8 @@ def _failed(plan: Plan, rule: Rule, state: State, event: Failed, now: float) -> 
         state.tallies[flight.option], flight.offer, event.kind, event.retry_after, now
     )
     state = retally(state, flight.option, tally)
+    if event.kind is Kind.TOO_LONG:
+        state = _close_narrow(plan, state, flight.option, event.needs)
     if running(state, flight.option):  # its hedge is still out: that is the remedy
         return _arm(plan, state)
     return _remedy(plan, rule, state, flight, event, now)
@@ -274,6 +276,15 @@ def _remedy(
             state = replace(state, retries=(*state.retries, Retry(flight.option, at)))
             return _arm(plan, state)
     return _decide(plan, rule, state, now)
+
+
+def _close_narrow(plan: Plan, state: State, option: int, needs: int | None) -> State:
+    """A prompt that one window did not hold goes to wider ones only."""
+    narrow = max(needs or 0, plan.options[option].window or 0)
+    for other, chosen in enumerate(plan.options):
+        if chosen.window is not None and chosen.window <= narrow:
+            state = retally(state, other, replace(state.tallies[other], over=True))
+    return state
 
 
 def _hedge_call(plan: Plan, state: State, flight: Flight, now: float) -> Call | None:

@@ -31,7 +31,8 @@ class Option(msgspec.Struct, frozen=True):
 
     ``ceiling`` is the most output tokens it may produce (None: the model's own limit);
     ``own_ceiling`` says that neither caller nor model set it. ``floor`` is the least room that is
-    worth a call. A ``live`` option commits at its first content.
+    worth a call. A ``live`` option commits at its first content. ``window`` is the context window
+    in tokens, the widest of its endpoints', None where one is unknown.
     """
 
     rung: str
@@ -44,6 +45,7 @@ class Option(msgspec.Struct, frozen=True):
     calls: int = 3
     hedge_after: float | None = None
     live: bool = False
+    window: int | None = None
 
 
 class PaidCheck(msgspec.Struct, frozen=True):
@@ -77,7 +79,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
     ``usable`` is False for a refuted one. ``declined`` marks a refusal, a content filter, or an
     answer that its model cut off: it is short whatever its evidence says. ``storable`` says that
-    it is whole.
+    it is whole. ``reserved`` marks one that does what only the reference may do: it is not usable,
+    and nobody but the reference is called any more.
     """
 
     ref: int
@@ -85,6 +88,7 @@ class Candidate(msgspec.Struct, frozen=True):
     usable: bool = True
     storable: bool = True
     declined: bool = False
+    reserved: bool = False
     evidence: Evidence = Evidence()
     confidence: float | None = None
     asked: tuple[str, ...] = ()
@@ -177,12 +181,14 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 class Failed(msgspec.Struct, frozen=True):
-    """A call ended without an answer; what it produced until then is billed."""
+    """A call ended without an answer; what it produced until then is billed. ``needs`` is the
+    prompt's size in tokens, where the provider stated it."""
 
     call: int
     kind: Kind
     cost: int = 0
     retry_after: float | None = None
+    needs: int | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):

@@ -30,7 +30,9 @@ def admissible(plan: Plan, state: State, now: float) -> tuple[Choice, ...]:
         moves += [
             Try(option)
             for option in range(len(plan.options))
-            if is_untouched(state, option) and _is_affordable(plan, state, option)
+            if is_untouched(state, option)
+            and not is_barred(plan, state, option)
+            and _is_affordable(plan, state, option)
         ]
         if plan.checks:
             moves += _checks(plan, state)
@@ -42,7 +44,13 @@ def admissible(plan: Plan, state: State, now: float) -> tuple[Choice, ...]:
 
 def is_untouched(state: State, option: int) -> bool:
     """Whether the option is still the rule's to open; once it is, the machine sees to it."""
-    return not state.tallies[option].calls
+    tally = state.tallies[option]
+    return not tally.calls and not tally.over
+
+
+def is_barred(plan: Plan, state: State, option: int) -> bool:
+    """Whether an answer showed that only the reference may do what is asked."""
+    return option != plan.reference and any(answer.reserved for answer in state.answers)
 
 
 def _is_affordable(plan: Plan, state: State, option: int) -> bool:
@@ -59,6 +67,8 @@ def next_call(
     """The next call of an option, or None where calls, time, endpoints or money are used up."""
     chosen, tally = plan.options[option], state.tallies[option]
     if now >= plan.deadline or tally.calls >= chosen.calls or tally.over or tally.answered:
+        return None
+    if is_barred(plan, state, option):
         return None
     for offer in offers_left(chosen, tally, busy):
         afforded = _afford(plan, state, chosen, offer)

@@ -13,6 +13,10 @@ from cascade.policy.machine import step
 from cascade.policy.model import Answered, Checked, Failed, Finish, Refused, Rule
 from cascade.policy.remedies import LONGEST_WAIT, SHORTEST_WAIT
 from cascade.testing.account import Account
+from cascade.testing.aiming import (
+    long_prompts_go_to_wider_windows,
+    reserved_answers_go_to_the_reference,
+)
 from cascade.testing.answering import (
     answers_are_not_lost,
     bases_are_true,
@@ -76,6 +80,8 @@ LAWS: tuple[Callable[[Walk], None], ...] = (
     answers_are_not_lost,
     bases_are_true,
     landed_calls_change_money_only,
+    reserved_answers_go_to_the_reference,
+    long_prompts_go_to_wider_windows,
 )
 
 

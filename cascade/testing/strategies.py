@@ -45,7 +45,14 @@ _CLOCKS = (
     Clocks(connect=None, first_token=1.0, idle=1.0, total=1.0),
     Clocks(connect=None, first_token=None, idle=1.0, total=0.3),
 )
-_KINDS = (None,) * 22 + (*Kind, Kind.CALLER, *(Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4)
+_PASSING = (Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4
+_KINDS = (None,) * 22 + (*Kind, Kind.CALLER, *(Kind.TOO_LONG,) * 3, *_PASSING)
+    *Kind,
+    Kind.CALLER,
+    *(Kind.TOO_LONG,) * 3,
+    *(Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4,
+)
+_WINDOWS = (8_000, 8_001, 32_000)
 _SECONDS = (1.0, 0.05, 0.3, 1.0, 2.0, 4.0, 9.0)
 _ORDERS = tuple(tuple(permutations(range(size))) for size in range(5))
 _LENGTHS = (3, 2, 4, 1)
@@ -62,7 +69,7 @@ def plans(draw: st.DrawFn, delivery: _Delivery | None = None, capped: bool | Non
     size = roll.pick(_LENGTHS)
     delivered = roll.pick(_DELIVERIES) if delivery is None else delivery
     has_cap = roll.happens(2) if capped is None else capped
-    options = tuple(_option(draw(dice(24)), index, delivered, has_cap) for index in range(size))
+    options = tuple(_option(draw(dice(28)), index, delivered, has_cap) for index in range(size))
     return Plan(
         options=options,
         order=tuple(range(size)) if roll.happens(2) else roll.pick(_ORDERS[size]),
@@ -89,6 +96,7 @@ def _option(roll: Dice, index: int, delivery: _Delivery, capped: bool) -> Option
         calls=roll.pick((3, 1, 2, 4, 5)),
         hedge_after=roll.pick((None, None, 0.2, 1.0, 0.0)),
         live=delivery == "live" or (delivery == "verified" and roll.happens(2)),
+        window=roll.pick((None, *_WINDOWS)),
     )
 
 
@@ -119,7 +127,7 @@ def worlds(draw: st.DrawFn, plan: Plan) -> World:
     """Worlds for a plan: what each call does, who leaves when, which events come twice or late."""
     roll = draw(dice(20))
     return World(
-        reactions=tuple(_script(draw(dice(48))) for _ in plan.options),
+        reactions=tuple(_script(draw(dice(56))) for _ in plan.options),
         check=reaction(roll),
         leaves=roll.pick((None,) * 9 + (0.0, 0.2, 0.31, 1.0, 5.0)),
         echoes=roll.happens(2),
@@ -151,5 +159,7 @@ def reaction(roll: Dice) -> Reaction:
         confidence=roll.pick(NEAR_CONFIDENCE),
         bill=roll.pick((0.5, 0.0, 1.0, 1.0, 1.001, 3.0)),
         retry_after=roll.pick((None, None, 0.0, 1.0, 2.0, 2.1, 60.0)),
+        needs=roll.pick((None, *_WINDOWS)),
+        reserved=roll.happens(12),
         refused=roll.happens(9),
     )

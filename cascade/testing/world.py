@@ -42,8 +42,9 @@ _HASTE = 0.0005
 class Reaction(msgspec.Struct, frozen=True):
     """What one call does: when its first content and its end come (seconds), and how it ends.
 
-    ``kind`` is None for an answer. ``bill`` is a share of the call's hold (of 1,000 units without
-    a cap); above 1 it overruns. ``refused`` calls never start.
+    ``kind`` is None for an answer; ``needs`` is what a too long prompt is said to need. A
+    ``reserved`` answer counts as one below the reference only. ``bill`` is a share of the call's
+    hold (of 1,000 units without a cap); above 1 it overruns. ``refused`` calls never start.
     """
 
     seconds: float = 1.0
@@ -52,10 +53,12 @@ class Reaction(msgspec.Struct, frozen=True):
     usable: bool = True
     storable: bool = True
     declined: bool = False
+    reserved: bool = False
     evidence: Evidence = Evidence()
     confidence: float | None = None
     bill: float = 0.5
     retry_after: float | None = None
+    needs: int | None = None
     refused: bool = False
 
 
@@ -215,17 +218,19 @@ class _Player:
         if limit < reaction.seconds:
             return limit, Failed(action.call, Kind.TIMED_OUT, bill)
         if reaction.kind is not None:
-            failed = Failed(action.call, reaction.kind, bill, reaction.retry_after)
+            failed = Failed(action.call, reaction.kind, bill, reaction.retry_after, reaction.needs)
             return reaction.seconds, failed
         return reaction.seconds, Answered(action.call, self._candidate(action, reaction), bill)
 
     def _candidate(self, call: Call, reaction: Reaction) -> Candidate:
+        reserved = reaction.reserved and call.option != self.plan.reference
         return Candidate(
             ref=call.call,
             option=call.option,
-            usable=reaction.usable,
+            usable=reaction.usable and not reserved,
             storable=reaction.storable,
             declined=reaction.declined,
+            reserved=reserved,
             evidence=reaction.evidence,
             confidence=reaction.confidence,
         )

@@ -385,6 +385,29 @@ def a_waking_after_the_end_starts_again(patch: pytest.MonkeyPatch) -> None:
     )
 
 
+# --- 12, 13: what is not called any more ---
+
+
+@breaks(12)
+def anybody_may_do_what_is_reserved(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(moves, "is_barred", lambda plan, state, option: False)
+
+
+@breaks(13)
+def a_narrow_window_is_tried_all_the_same(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(machine, "_close_narrow", lambda plan, state, option, needs: state)
+
+
+@breaks(13)
+def what_the_provider_said_it_needs_is_forgotten(patch: pytest.MonkeyPatch) -> None:
+    changed(
+        patch,
+        machine,
+        "_close_narrow",
+        lambda right, plan, state, option, needs: right(plan, state, option, None),
+    )
+
+
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_breaks_its_law(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     number, bug = BUGS[name]
@@ -426,4 +449,4 @@ def _assert_law(number: int, played: Walk, rule: Rule) -> None:
 
 
 def test_no_law_is_without_a_bug_that_breaks_it() -> None:
-    assert {number for number, _ in BUGS.values()} == set(range(1, 12))
+    assert {number for number, _ in BUGS.values()} == set(range(1, 14))
