@@ -21,7 +21,8 @@ from cascade.config.read import load
 from cascade.policy import Candidate, Plan, State, Threshold
 from cascade.policy.machine import initial, step
 from cascade.policy.model import Answered, Begun, Event, Failed, Streamed
-from cascade.policy.plan import Size, make_plan
+from cascade.policy.openness import Size
+from cascade.policy.plan import make_plan
 from cascade.providers.transport import default_transport
 from cascade.types import Evidence, Kind, Message, Request
 

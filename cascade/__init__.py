@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ParseError,
         Rejected,
         RequestError,
+        Unavailable,
     )
     from cascade.types import Answer, Attempt, Message, Request
 
@@ -52,6 +53,7 @@ __all__ = [
     "Request",
     "RequestError",
     "Stream",
+    "Unavailable",
 ]
 
 _HOMES = {

@@ -12,6 +12,7 @@
     ├── NotCached               ``cache="only"`` and nothing is stored
     ├── Failed                  no answer could be had; lists every attempt
     │   ├── DeadlineExceeded    the deadline passed first
+    │   ├── Unavailable         every endpoint is closed for now: nobody was called
     │   └── Rejected            the provider says that the request itself is wrong
     ├── Broken                  a stream died after its first byte had left
     ├── ParseError              an answer does not fit the model given to ``answer.parse``
@@ -41,6 +42,7 @@ __all__ = [
     "Rejected",
     "RequestError",
     "TooLong",
+    "Unavailable",
     "UnsupportedParameter",
 ]
 
@@ -111,6 +113,21 @@ class Failed(CascadeError):
 
 class DeadlineExceeded(Failed):
     """The request's deadline passed before an answer was accepted."""
+
+
+class Unavailable(Failed):
+    """Every endpoint failed too often, or asked to be left alone for a while: nobody was called.
+
+    Attributes:
+        retry_after: seconds until one of them takes calls again.
+        pause: seconds after which trying again is worth it within one request, since a provider
+            merely asked for a moment's peace; None where it is not.
+    """
+
+    def __init__(self, message: str, retry_after: float, pause: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.pause = pause
 
 
 class Rejected(Failed):

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from cascade.errors import CascadeError
 
@@ -80,6 +81,21 @@ async def read_body(receive: Receive, limit: float = math.inf) -> bytes:
     return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+def transport_of(scope: Scope) -> asyncio.Transport:
+    """Return the connection of a request that a ``Listener`` took, for what HTTP cannot say.
+
+    Whoever writes to it or closes it then waits for ``departure``, and sends nothing more.
+    """
+    transport: asyncio.Transport = scope["state"]["transport"]
+    return transport
+
+
+async def stopping(scope: Scope) -> None:
+    """Wait until the ``Listener`` that took this request is to stop."""
+    event: asyncio.Event = scope["state"]["stopping"]
+    await event.wait()
+
+
 class Listener:
     """An application bound to an address.
 
@@ -107,6 +123,7 @@ class Listener:
         self.url = f"http://[{host}]:{bound}" if ":" in host else f"http://{host}:{bound}"
         config = uvicorn.Config(
             app,
+            http=_Protocol,
             lifespan="on" if lifespan else "off",
             interface="asgi3",
             ws="none",
@@ -162,6 +179,22 @@ def serve(
         CascadeError: the address cannot be had, or the application failed to start.
     """
     Listener(app, host, port, on_ready=on_ready, lifespan=lifespan).run()
+
+
+# Which of uvicorn's two protocols it is, is decided by what is installed.
+class _Protocol(AutoHTTPProtocol):  # type: ignore[valid-type, misc]
+    """uvicorn's protocol, which tells each request's state of its connection and of the end."""
+
+    app_state: dict[str, Any]
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        more = {"transport": transport, "stopping": asyncio.Event()}
+        self.app_state = {**self.app_state, **more}
+        super().connection_made(transport)
+
+    def shutdown(self) -> None:
+        self.app_state["stopping"].set()
+        super().shutdown()
 
 
 class _Server(uvicorn.Server):

@@ -6,11 +6,13 @@ import atexit
 import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from cascade.cache.directory_lock import DirectoryLock
 from cascade.cache.inspection import Selection, delete, labels
+from cascade.cache.leases import Leases
 from cascade.cache.opening import is_busy, is_damage, mark_damaged, open_rows, unusable
 from cascade.cache.rules.entry import Codec, DamagedEntry, Entry
 from cascade.cache.safedisk import Rows
@@ -44,6 +46,7 @@ class ResponseCache:
         damaged: rows and reads that were damaged, since it was opened.
         busy: reads given up because another process held the database.
         unfit: entries that were not kept: too large, or not to be encoded.
+        leases: say which of the processes that have it open calls for a key.
 
     Raises:
         ConfigError: the directory cannot be used.
@@ -58,10 +61,13 @@ class ResponseCache:
         self._codec = Codec(secret)
         self._limit = entry_limit
         self._pending: dict[str, Write] = {}
+        self._landing = threading.Lock()  # between the writer and those who ask to hear of it
+        self._hearers: dict[str, list[Callable[[], None]]] = {}
         self._closed = self._marked = self._told = False
         self._reading = threading.Lock()  # one thread at a time on the reader's connection
         writing, self._reader = self._open(size)
         self._writer = Writer(writing, WRITE_TIMEOUT, self._landed, self._failed)
+        self.leases = Leases(directory)
         atexit.register(self.close)
 
     def _open(self, size: int) -> tuple[Rows, Rows]:
@@ -132,6 +138,17 @@ class ResponseCache:
         if not self._writer.put(write):
             self._landed(write)
 
+    def when_written(self, key: str, hear: Callable[[], None]) -> None:
+        """Call ``hear`` once nothing waits to be written under a key: all is on the disk, or lost.
+
+        That is at once, or later on the writer's thread. ``hear`` must not raise.
+        """
+        with self._landing:
+            if key in self._pending:
+                self._hearers.setdefault(key, []).append(hear)
+                return
+        hear()
+
     def evict(self, selection: Selection) -> int:
         """Remove what is selected, pending writes included; return how many entries went.
 
@@ -151,13 +168,19 @@ class ResponseCache:
         with self._reading:
             self._closed = True
             self._reader.close()
+        self.leases.leave()
         self._lock.leave()
         atexit.unregister(self.close)
 
     def _landed(self, write: Write) -> None:
-        # A later write under the same key may be waiting by now: that one stays.
-        if self._pending.get(write.key) is write:
-            self._pending.pop(write.key, None)
+        with self._landing:
+            # A later write under the same key may be waiting by now: that one stays.
+            if self._pending.get(write.key) is not write:
+                return
+            del self._pending[write.key]
+            hearers = self._hearers.pop(write.key, ())
+        for hear in hearers:
+            hear()
 
     def _unreadable(self, error: Exception) -> None:
         if is_busy(error):

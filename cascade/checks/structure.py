@@ -24,13 +24,15 @@ class Verdict(msgspec.Struct, frozen=True):
     ``refuted`` says in words why the answer must not leave. ``declined`` is a refusal, a content
     filter, or an answer that the model's own limit cut off: short, never refuted. ``complete``
     answers ended by themselves and were checked in full: they may be stored. ``unchecked`` says
-    what could not be checked.
+    what could not be checked. ``reserved`` marks a refuted answer that calls a tool which only the
+    strongest rung may call.
     """
 
     refuted: str | None = None
     declined: bool = False
     complete: bool = False
     unchecked: str | None = None
+    reserved: bool = False
 
 
 class _Unchecked(Exception):
@@ -38,15 +40,25 @@ class _Unchecked(Exception):
 
 
 def inspect(
-    response: Response, request: Request, *, pattern: str | None, own_limit: bool
+    response: Response,
+    request: Request,
+    *,
+    pattern: str | None,
+    own_limit: bool,
+    reserved: frozenset[str] = frozenset(),
 ) -> Verdict:
     """Judge an answer by its structure.
 
     An answer cut off at a limit that we shrank (``own_limit``) is refuted; one cut off at the
     caller's own limit is judged as it stands and is not complete; one that its model cut off,
     though nobody had set a limit, is short. ``pattern`` must occur in the answer's text; an
-    answer made of tool calls has none to look at.
+    answer made of tool calls has none to look at. ``reserved`` are tools that this rung may not
+    call.
     """
+    for call in response.message.tool_calls:
+        if call.name in reserved:
+            problem = f"calls {call.name}, which is reserved for the strongest rung"
+            return Verdict(refuted=problem, reserved=True)
     if own_limit and response.finish_reason == "length":
         return Verdict(refuted="cut off at a limit that was shrunk to keep the cost cap")
     if response.message.refusal or response.finish_reason == "content_filter":

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from difflib import get_close_matches
 from itertools import pairwise
+from urllib.parse import urlsplit
 
 from cascade.cli.check import endpoints_of, per_million
-from cascade.config.catalogue import PROVIDERS
+from cascade.config.catalogue import PROVIDERS, owner_of
 from cascade.config.messages import written
 from cascade.config.prices import UNKNOWN
+from cascade.config.providers import is_deployment
 from cascade.errors import ConfigError
 from cascade.policy.plan import is_hopeless
 from cascade.types import Comparison, Endpoint, Ladder, Rung, Tables
@@ -21,11 +23,53 @@ _LOGPROBS = frozenset({"mean_logprob", "min_logprob", "p10_logprob"})  # none is
 def doubts(tables: Tables) -> list[ConfigError]:
     """Return a warning for each thing that was probably not meant."""
     return [
+        *_keys_abroad(tables),
+        *_without_version(tables),
         *_unknown_prices(tables),
         *(found for ladder in tables.ladders.values() for found in _out_of_order(ladder)),
         *_unclearable(tables),
         *(found for ladder in tables.ladders.values() for found in _called_last(ladder)),
     ]
+
+
+def _keys_abroad(tables: Tables) -> Iterator[ConfigError]:
+    """Vendors' keys that go to hosts which are not the vendor's, as the file or a variable says."""
+    told: set[str] = set()
+    for endpoint in endpoints_of(tables):
+        abroad = {
+            variable: owner
+            for variable in endpoint.key_variables
+            if (owner := owner_of(variable)) and not PROVIDERS[owner].owns(endpoint.base_url)
+        }
+        if not abroad or endpoint.provider in told:
+            continue
+        told.add(endpoint.provider)
+        owner, keys = next(iter(abroad.values())), " or ".join(f"${name}" for name in abroad)
+        parts = urlsplit(endpoint.base_url)
+        yield ConfigError(
+            written(("providers", endpoint.provider, "base_url")),
+            endpoint.base_url,
+            f"{keys}, {owner}'s key, goes to {parts.scheme}://{parts.netloc}, which is not "
+            f"{owner}'s own",
+            "If this is not meant, mend the address, here or in the environment, or name "
+            f'another key: key = "$…" or "none" under [providers.{endpoint.provider}].',
+        )
+
+
+def _without_version(tables: Tables) -> Iterator[ConfigError]:
+    """Azure's deployments that would answer 404: their address needs a version."""
+    told: set[str] = set()
+    for endpoint in endpoints_of(tables):
+        if endpoint.query or endpoint.provider in told or not is_deployment(endpoint.base_url):
+            continue
+        told.add(endpoint.provider)
+        yield ConfigError(
+            written(("providers", endpoint.provider, "api_version")),
+            None,
+            "it is missing, and a deployment's address needs one",
+            f'Add api_version = "2024-10-21" under [providers.{endpoint.provider}], or write a '
+            "base_url that ends in /openai/v1.",
+        )
 
 
 def _unknown_prices(tables: Tables) -> Iterator[ConfigError]:

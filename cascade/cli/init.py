@@ -30,6 +30,7 @@ def init(
     """
     import os
 
+    from cascade.cli.doubts import doubts
     from cascade.cli.starting import file_text, ladders_for, providers_with_keys
 
     _refuse_existing(config)
@@ -37,9 +38,12 @@ def init(
     ladders = ladders_for(found)
     if not ladders:
         raise _nothing_found(found)
-    costs = _costs(_compiled(ladders, os.environ))
+    tables = _compiled(ladders, os.environ)
+    costs = _costs(tables)
     _write(config, file_text(ladders, costs))
     say(f"Wrote {config}")
+    for warning in doubts(tables):  # such as a ladder whose models give no log-probabilities
+        say(f"Warning: {warning}")
     if as_json:
         print_json(_as_object(config, found, ladders, costs))
     else:

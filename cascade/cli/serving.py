@@ -10,6 +10,14 @@ import typer
 from cascade.cli.options import ConfigFile, read_tables
 from cascade.cli.output import print_json, say
 
+# As cascade.emulator.faults has them, which imports too much for a help text; a test compares.
+FAULTS = (
+    "reset, 429, 429-retry-after, 500, 503, 529 (retry-after), hang, hang-after-headers, "
+    "trickle (every), cut (at), early-end (at), malformed (at), html, empty, truncated (at), "
+    "slow-first-token (seconds), slow-headers (every), wrong-model, error-in-200, "
+    "duplicate-length, missing-length, garbage"
+)
+
 
 def serve(
     host: Annotated[
@@ -56,14 +64,39 @@ def emulate(
     speed: Annotated[
         float, typer.Option(help="1 keeps the recorded latencies, 2 halves them, 0 drops them.")
     ] = 1.0,
+    faults: Annotated[
+        str,
+        typer.Option(
+            metavar="SPEC",
+            help="What goes wrong: [MODEL/]FAULT[(PARAMETER=VALUE)]=SHARE, …; seed=N. For example "
+            f"429=0.3,cut(at=0.5)=0.1;seed=7. Faults: {FAULTS}; all.",
+        ),
+    ] = "",
+    prefix_cache: Annotated[
+        bool, typer.Option("--prefix-cache", help="Emulate the provider's prompt cache too.")
+    ] = False,
 ) -> None:
     """Serve recorded answers as a provider would; prints one JSON line when ready.
 
+    It speaks OpenAI's, Anthropic's and Gemini's protocols. With faults, the line also has
+    addresses that are unreachable: one that refuses connections, one whose name is not found.
     A signal (SIGINT, SIGTERM) ends it with status 0.
     """
     from cascade.emulator import emulate as run
+    from cascade.emulator import unreachable
 
-    def ready(url: str, models: tuple[str, ...]) -> None:
-        print_json({"ready": True, "url": url, "models": models})
+    with unreachable(host) as addresses:
 
-    run(recording, host=host, port=port, speed=speed, on_ready=ready)
+        def ready(url: str, models: tuple[str, ...]) -> None:
+            more = {"unreachable": addresses} if faults else {}
+            print_json({"ready": True, "url": url, "models": models, **more})
+
+        run(
+            recording,
+            host=host,
+            port=port,
+            speed=speed,
+            faults=faults,
+            prefix_cache=prefix_cache,
+            on_ready=ready,
+        )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from cascade.client.asking import Options, Prompt, to_request
 from cascade.client.face import Face, warn_of
 from cascade.errors import CascadeError, Closed, ConfigError
-from cascade.types import Answer, Delta, Request, Tables
+from cascade.types import Answer, Decision, Delta, Request, Tables
 
 if TYPE_CHECKING:
     import httpx
@@ -285,12 +285,19 @@ class AsyncStream:
             Broken: the stream died after its first byte had left.
             Failed: no answer could be had.
         """
-        async for batch in self.batches():
-            for delta in batch:
-                yield delta
+        async for piece in self.events():
+            if isinstance(piece, Delta):
+                yield piece
 
-    async def batches(self) -> AsyncGenerator[list[Delta], None]:
-        """Read as ``deltas`` does, each time all that has come since: for faces built on this
+    async def events(self) -> AsyncGenerator[Delta | Decision, None]:
+        """Read everything as ``deltas`` does, and between it what is decided meanwhile: that a
+        rung's draft is being checked, that the ladder is climbed."""
+        async for batch in self.batches():
+            for piece in batch:
+                yield piece
+
+    async def batches(self) -> AsyncGenerator[list[Delta | Decision], None]:
+        """Read as ``events`` does, each time all that has come since: for faces built on this
         one, which pay for every step."""
         departure = self._departure
         if departure is None:

@@ -25,6 +25,7 @@ class Options(TypedDict, total=False):
     ``max_cost`` is in US dollars and a hard cap over everything done for the request;
     ``deadline`` and ``max_age`` are seconds. ``tools``, ``tool_choice`` and ``response_format``
     are written as in OpenAI's chat completions; ``response_format`` may be a pydantic model.
+    ``reasoning_budget`` is in tokens. ``session`` names the conversation that this goes on with.
     """
 
     system: str
@@ -37,6 +38,7 @@ class Options(TypedDict, total=False):
     max_age: float
     delivery: Delivery
     tags: Sequence[str]
+    session: str
     tools: Sequence[Mapping[str, Any]]
     tool_choice: str | Mapping[str, Any]
     parallel_tool_calls: bool
@@ -44,6 +46,7 @@ class Options(TypedDict, total=False):
     max_tokens: int
     temperature: float
     top_p: float
+    top_k: int
     seed: int
     stop: str | Sequence[str]
     presence_penalty: float
@@ -52,12 +55,18 @@ class Options(TypedDict, total=False):
     logprobs: bool
     top_logprobs: int
     reasoning_effort: str
+    reasoning_budget: int
     user: str
 
 
 _HERE = frozenset(
-    ("ladder", "rung", "quality", "max_cost", "deadline", "cache", "max_age", "delivery", "tags")
+    (
+        *("ladder", "rung", "quality", "max_cost", "deadline", "cache", "max_age", "delivery"),
+        *("tags", "session", "reasoning_budget"),
+    )
 )
+"""What no chat completion carries."""
+
 _SYSTEM = frozenset(("system",))
 """What a text may come with and still need no check: the way most requests take."""
 
@@ -187,7 +196,7 @@ def _checked(request: Request) -> Request:
         said = _PLACE.fullmatch(str(error))
         place, problem = (said["place"], said["problem"]) if said else ("request", str(error))
         raise RequestError(place, None, problem, "Mend what it names.") from None
-    for name in ("seed", "max_tokens", "top_logprobs"):
+    for name in ("seed", "max_tokens", "top_logprobs", "top_k", "reasoning_budget"):
         value = getattr(checked, name)
         if value is not None and not -_LARGEST <= value < _LARGEST:
             raise RequestError(name, value, "it does not fit 64 bits", "Give a smaller number.")

@@ -12,6 +12,7 @@ from cascade.cache.rules.scope import KeyMaker
 from cascade.config.keys import key_of
 from cascade.config.places import data_dir as default_data_dir
 from cascade.engine.engine import Engine
+from cascade.engine.standings import Standings
 from cascade.errors import ConfigError
 from cascade.policy.rules import Threshold
 from cascade.providers.endpoint import Caller, Progress, Unsent
@@ -22,8 +23,11 @@ if TYPE_CHECKING:
 
     from cascade.policy.model import Rule
 
+STANDINGS = "endpoints.json"
+"""The file in the data directory that keeps what is known of the endpoints."""
+
 Close = Callable[[], Awaitable[None]]
-Opened = tuple[ResponseCache | None, bytes]
+Opened = tuple[ResponseCache | None, bytes, Standings]
 
 
 async def open_engine(
@@ -41,7 +45,7 @@ async def open_engine(
     loop = asyncio.get_running_loop()
     opening = loop.run_in_executor(None, _open_cache, tables, directory)
     try:
-        cache, secret = await asyncio.shield(opening)
+        cache, secret, standings = await asyncio.shield(opening)
     except asyncio.CancelledError:
         opening.add_done_callback(_close_late)  # the thread goes on all the same
         raise
@@ -57,6 +61,7 @@ async def open_engine(
             rule or Threshold(),
             cache,
             KeyMaker(secret, per_user=tables.cache.per_user),
+            standings,
         )
     except BaseException:
         if cache is not None:
@@ -66,6 +71,7 @@ async def open_engine(
     async def close() -> None:
         try:
             await engine.close()
+            await asyncio.to_thread(standings.close)
         finally:
             if own:
                 await transport.aclose()
@@ -74,21 +80,27 @@ async def open_engine(
 
 
 def _open_cache(tables: Tables, directory: Path) -> Opened:
+    standings = Standings()
+    known = directory / STANDINGS
+    endpoints = (e for rung in tables.rungs.values() for e in rung.endpoints)
+    standings.load(known, {endpoint.name: endpoint.base_url for endpoint in endpoints})
+    standings.keep_in(known)
     if not tables.cache.enabled:
-        return None, bytes(32)
+        return None, bytes(32), standings
     secret = load_secret(directory)
-    return ResponseCache(
+    cache = ResponseCache(
         directory / "cache",
         size=tables.cache.size,
         secret=secret,
         entry_limit=tables.cache.entry_limit,
-    ), secret
+    )
+    return cache, secret, standings
 
 
 def _close_late(opening: asyncio.Future[Opened]) -> None:
     """Close what was opened for nobody: the event loop is ending."""
     if not opening.cancelled() and opening.exception() is None:
-        cache, _ = opening.result()
+        cache, _, _ = opening.result()
         if cache is not None:
             cache.close()
 
@@ -155,4 +167,4 @@ class _Keyless(Caller):
         Raises:
             CallFailure: always, with the kind AUTH.
         """
-        raise Unsent(Kind.AUTH, self._problem)
+        raise Unsent(Kind.AUTH, self._problem, ours=True)

@@ -15,7 +15,7 @@ from cascade.client.background import Background
 from cascade.client.face import Face, warn_of
 from cascade.client.mapping import ordered_here
 from cascade.errors import CascadeError
-from cascade.types import Answer, Delta, Request, Tables
+from cascade.types import Answer, Decision, Delta, Request, Tables
 
 if TYPE_CHECKING:
     import httpx
@@ -138,6 +138,12 @@ class Stream:
 
     def deltas(self) -> Iterator[Delta]:
         """Read everything as it comes."""
+        for piece in self.events():
+            if isinstance(piece, Delta):
+                yield piece
+
+    def events(self) -> Iterator[Delta | Decision]:
+        """Read everything as it comes, and between it what is decided meanwhile."""
         with closing(self._background.drain(self._stream.batches())) as batches:
             for batch in batches:
                 yield from batch

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ import msgspec
 from cascade.config import presets
 from cascade.config.endpoints import EndpointMaker
 from cascade.config.messages import Place, showable, suggestion, written
+from cascade.config.providers import ProviderMaker
 from cascade.config.rungs import RungMaker
 from cascade.errors import ConfigError
 from cascade.money import from_usd
@@ -38,14 +40,14 @@ RESERVED = "auto"
 
 
 def compile_file(
-    file: File, env: Mapping[str, str], source: str
+    file: File, env: Mapping[str, str], source: str, folder: Path
 ) -> tuple[Tables | None, list[ConfigError]]:
-    """Compile a file whose tables are well formed.
+    """Compile a file whose tables are well formed. Paths in it start at ``folder``.
 
     Returns:
         The tables, None where there are mistakes; and the mistakes.
     """
-    compiler = _Compiler(file, env)
+    compiler = _Compiler(file, env, folder)
     tables = compiler.tables(source)
     return (None, compiler.mistakes) if compiler.mistakes else (tables, [])
 
@@ -53,10 +55,11 @@ def compile_file(
 class _Compiler:
     """One compilation: the file, what was made of it so far, and what was wrong with it."""
 
-    def __init__(self, file: File, env: Mapping[str, str]) -> None:
+    def __init__(self, file: File, env: Mapping[str, str], folder: Path) -> None:
         self.file = file
         self.mistakes: list[ConfigError] = []
-        self._rungs = RungMaker(file, EndpointMaker(file, env, self.mistake), self.mistake)
+        providers = ProviderMaker(file, env, folder, self.mistake)
+        self._rungs = RungMaker(file, EndpointMaker(file, providers, self.mistake), self.mistake)
 
     def mistake(self, path: Place, value: object, problem: str, mend: str) -> None:
         self.mistakes.append(ConfigError(written(path), showable(path, value), problem, mend))
@@ -153,6 +156,7 @@ class _Compiler:
             deadline=decide.deadline,
             max_cost=None if decide.max_cost is None else from_usd(decide.max_cost),
             min_output=decide.min_output,
+            strong_for_tools=frozenset(decide.strong_for_tools),
         )
 
     def _cache(self) -> CacheTable:
@@ -175,7 +179,11 @@ class _Compiler:
 
 def fingerprint(rungs: tuple[Rung, ...]) -> bytes:
     """Identify rungs by what answers, not by their names: the models and where they are called,
-    in order, and the patterns that their answers must match."""
+    in order, and the patterns that their answers must match.
+
+    How a model is called is left out: protocol, key, way and weight do not change what it is, and
+    what a protocol cannot carry keeps a request away from it.
+    """
     parts = [
         ([(endpoint.name, _place(endpoint.base_url)) for endpoint in rung.endpoints], rung.pattern)
         for rung in rungs

@@ -25,6 +25,7 @@ LATER = frozenset({"tiers", "prompts", "targets", "decide.calibration", "cache.s
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 _SECRET = re.compile(r"(?i)\b(?:sk|pk|rk|gsk|xai|hf|ghp|key)[-_]\w|AIza|bearer\s|[a-z0-9]{32}")
+_SHOWN_OF_PROVIDERS = {("protocol",), ("key_header",), ("api_version",), ("ca",)}
 _PROBLEMS = {
     "string_type": ("it is not a text", "Write it in quotes."),
     "int_type": ("it is not a whole number", "Write digits, such as 3 or 400_000."),
@@ -32,7 +33,7 @@ _PROBLEMS = {
     "float_type": ("it is not a number", "Write a number without quotes, such as 0.05."),
     "finite_number": ("it is not finite", "Write a number such as 0.05."),
     "bool_type": ("it is neither true nor false", "Write true or false, without quotes."),
-    "list_type": ("it is not a list", 'Write a list: ["openai/gpt-4o-mini", "openai/gpt-4o"].'),
+    "list_type": ("it is not a list", 'Write a list: ["…", "…"].'),
     "dict_type": ("it is not a table", "Write a table: { name = value }."),
     "too_short": ("it is empty", "Name at least one."),
     "string_too_short": ("it is empty", "Write a name."),
@@ -87,7 +88,8 @@ def _say(details: ErrorDetails, path: Place) -> tuple[str, str]:
     if kind == "literal_error":
         return _not_one_of(details["input"], str(context["expected"]))
     if kind == "model_type":
-        return "it is neither of the two forms", _FORMS.get(path[0], _FORMS[""])
+        form = "endpoints" if path[2:3] == ("endpoints",) else path[0]
+        return "it is neither of the two forms", _FORMS.get(form, _FORMS[""])
     if kind in _PROBLEMS:
         return _PROBLEMS[kind]
     text = details["msg"].removeprefix("Input should be ").removeprefix("String should ")
@@ -97,6 +99,7 @@ def _say(details: ErrorDetails, path: Place) -> tuple[str, str]:
 _ADDITIONS = {
     "ladders": 'Add a table: [ladders] default = ["openai/gpt-4o-mini", "openai/gpt-4o"].',
     "endpoints": 'Add endpoints = ["PROVIDER/MODEL"].',
+    "model": 'Add model = "PROVIDER/MODEL".',
     "input": "Add the price of an input token, in US dollars per million.",
     "output": "Add the price of an output token, in US dollars per million.",
 }
@@ -104,6 +107,7 @@ _ADDITIONS = {
 
 _FORMS: dict[str | int, str] = {
     "rungs": 'Write "PROVIDER/MODEL", or a table: { endpoints = ["PROVIDER/MODEL"] }.',
+    "endpoints": 'Write "PROVIDER/MODEL", or { model = "PROVIDER/MODEL", weight = 3 }.',
     "models": 'Write { input = 0.15, output = 0.60 }, or "free".',
     "": "Write a table: { name = value }.",
 }
@@ -132,7 +136,7 @@ def _shown(path: Place, details: ErrorDetails) -> Any:
 
 def showable(path: Place, value: object) -> Any:
     """Return the value where it may be shown, else None."""
-    if path[:1] == ("providers",) and path[2:] != ("protocol",):
+    if path[:1] == ("providers",) and path[2:] not in _SHOWN_OF_PROVIDERS:
         return None
     if isinstance(value, bool | int | float):
         return value

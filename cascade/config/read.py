@@ -31,10 +31,12 @@ _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 
 
 class Found(msgspec.Struct, frozen=True):
-    """A configuration as it was read: its settings, and where they are from, for people."""
+    """A configuration as it was read: its settings, where they are from, for people, and the
+    folder where its relative paths start."""
 
     data: dict[str, Any]
     source: str
+    folder: Path = Path()
 
 
 def load(path: Path | None = None, env: Mapping[str, str] | None = None) -> Tables:
@@ -88,7 +90,7 @@ def _only_or_first(tables: Tables | None, wrong: list[ConfigError]) -> Tables:
 def _find(path: Path | None, env: Mapping[str, str]) -> Found:
     named = named_config(path, env)
     if named is not None:
-        return Found(_ours(*named), str(named[0]))
+        return Found(_ours(*named), str(named[0]), named[0].parent)
     passed_over = ""
     if HERE.is_file():
         data = _parse(HERE)
@@ -167,12 +169,12 @@ def check(found: Found, env: Mapping[str, str]) -> tuple[Tables | None, list[Con
 
     data, variables = override(found.data, env)
     try:
-        return compile_file(File.model_validate(data), env, found.source)
+        return compile_file(File.model_validate(data), env, found.source, found.folder)
     except ValidationError as error:
         details = error.errors(include_url=False)
     wrong = [explain(detail, variables) for detail in details]
     if (rest := _without(data, details)) is not None:
-        wrong += compile_file(rest, env, found.source)[1]
+        wrong += compile_file(rest, env, found.source, found.folder)[1]
     return None, wrong
 
 

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from cascade.checks.accept import parse_rule
-from cascade.config.endpoints import EndpointMaker, Report
+from cascade.config.endpoints import EndpointMaker
 from cascade.config.messages import Place, suggestion
-from cascade.types import Bar, Clocks, Endpoint, Rung
+from cascade.config.providers import Report
+from cascade.types import Balance, Bar, Clocks, Endpoint, Rung
 
 if TYPE_CHECKING:
-    from cascade.config.schema import File, RungTable
+    from cascade.config.schema import BalanceName, File, RungTable
+
+_BALANCES: dict[BalanceName, Balance] = {
+    "in_order": "order",
+    "weight": "weight",
+    "least_pending": "pending",
+}
 
 
 class RungMaker:
@@ -47,28 +56,51 @@ class RungMaker:
         return None
 
     def _long(self, name: str, listed: RungTable) -> Rung | None:
-        endpoints: list[Endpoint] = []
-        for at, model in enumerate(listed.endpoints):
-            path: Place = ("rungs", name, "endpoints", at)
-            if model in listed.endpoints[:at]:
-                self._report(path, model, "this endpoint stands twice", "Take one of them out.")
-            elif (endpoint := self._endpoints.make(model, path)) is not None:
-                endpoints.append(endpoint)
+        endpoints = self._weighted(name, listed)
         timeout = listed.timeout.model_dump(exclude_none=True)
         self._check_hedge(name, listed)
         if not endpoints:
             return None
+        fixed = None if listed.hedge == "learned" else listed.hedge
         return Rung(
             name=name,
-            endpoints=tuple(endpoints),
+            endpoints=endpoints,
             clocks=Clocks(**timeout),
             accept=self._accept(listed),
             pattern=listed.pattern,
             calls=listed.calls,
-            hedge=listed.hedge,
+            hedge=fixed,
+            hedge_learned=listed.hedge == "learned",
             watched=listed.hedge is not None
             or not timeout.keys().isdisjoint(("first_token", "idle")),
+            balance=_BALANCES[listed.balance],
+            first_token_set="first_token" in timeout,
         )
+
+    def _weighted(self, name: str, listed: RungTable) -> tuple[Endpoint, ...]:
+        """The rung's endpoints, each with its weight in this rung."""
+        made: dict[str, Endpoint | None] = {}
+        for at, written in enumerate(listed.endpoints):
+            path: Place = ("rungs", name, "endpoints", at)
+            if isinstance(written, str):
+                model, weight = written, None
+            else:
+                model, weight, path = written.model, written.weight, (*path, "model")
+            if weight is not None and listed.balance != "weight":
+                self._report(
+                    ("rungs", name, "endpoints", at, "weight"),
+                    weight,
+                    f'nothing reads it: this rung\'s balance is "{listed.balance}"',
+                    'Write balance = "weight" under the rung, or take the weight out.',
+                )
+            if model in made:
+                self._report(path, model, "this endpoint stands twice", "Take one of them out.")
+                continue
+            endpoint = self._endpoints.make(model, path)
+            if endpoint is not None and weight is not None:
+                endpoint = msgspec.structs.replace(endpoint, weight=weight)
+            made[model] = endpoint
+        return tuple(endpoint for endpoint in made.values() if endpoint is not None)
 
     def _accept(self, listed: RungTable) -> Bar | None:
         if listed.accept is None:
@@ -83,7 +115,9 @@ class RungMaker:
             return
         if listed.calls < 2:
             self._report(path, listed.hedge, "a hedge is a second call", "Write calls = 2 or more.")
-        if first_token is not None and listed.hedge >= first_token:
+        if listed.hedge == "learned" or first_token is None:
+            return
+        if listed.hedge >= first_token:
             self._report(
                 path,
                 listed.hedge,

@@ -13,23 +13,31 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from cascade.config.forms import (
     Address,
+    ApiVersion,
     BaseUrl,
     Bytes,
+    CaPath,
     Headers,
+    Hedge,
     KeyName,
     ModelName,
     Pattern,
+    ProxyUrl,
     Rule,
     RungName,
     Seconds,
     Tokens,
+    ToolName,
     Usd,
 )
 from cascade.config.presets import PresetName, WhenUnsure
+from cascade.types import KeyHeader, ProtocolName
 from cascade.types.parameters import Lackable
 
+BalanceName = Literal["in_order", "weight", "least_pending"]
+
 SHORT, LONG = "<text>", "<table>"
-"""Marks of the two forms of a rung or a price, which pydantic puts into its places."""
+"""Marks of the two forms of a rung, an endpoint or a price, which pydantic puts into its places."""
 
 
 def _form(value: Any) -> str:
@@ -51,24 +59,44 @@ class TimeoutTable(Table):
     total: Seconds | None = None
 
 
+class EndpointTable(Table):
+    """An endpoint of a rung in its long form: a model, and its share of the rung's calls."""
+
+    model: ModelName
+    weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+
+
 class RungTable(Table):
     """A rung in its long form: one model at one or more endpoints."""
 
-    endpoints: Annotated[list[ModelName], Field(min_length=1)]
+    endpoints: Annotated[
+        list[
+            Annotated[
+                Annotated[ModelName, Tag(SHORT)] | Annotated[EndpointTable, Tag(LONG)],
+                Discriminator(_form),
+            ]
+        ],
+        Field(min_length=1),
+    ]
+    balance: BalanceName = "in_order"
     timeout: TimeoutTable = TimeoutTable()
     accept: Rule | None = None
     when_unsure: WhenUnsure | None = None
     pattern: Pattern | None = None
     calls: Annotated[int, Field(ge=1, le=100)] = 3
-    hedge: Seconds | None = None
+    hedge: Hedge | None = None
 
 
 class ProviderTable(Table):
     """A provider, or what differs from the catalogue's entry of that name."""
 
-    protocol: Literal["openai"] = "openai"
+    protocol: ProtocolName | None = None
     base_url: BaseUrl | None = None
     key: KeyName | None = None
+    key_header: KeyHeader | None = None
+    api_version: ApiVersion | None = None
+    proxy: ProxyUrl | None = None
+    ca: CaPath | None = None
     headers: Headers = {}
 
 
@@ -117,6 +145,7 @@ class DecideTable(Table):
     deadline: Seconds = 120.0
     max_cost: Usd | None = None
     min_output: Tokens = 256
+    strong_for_tools: list[ToolName] = []
 
 
 class CacheSection(Table):
@@ -162,6 +191,7 @@ TABLES = frozenset(File.model_fields)
 _KEYS: dict[tuple[str, ...], type[Table]] = {
     (): File,
     ("rungs", "*"): RungTable,
+    ("rungs", "*", "endpoints", "*"): EndpointTable,
     ("rungs", "*", "timeout"): TimeoutTable,
     ("providers", "*"): ProviderTable,
     ("models", "*"): ModelTable,
@@ -176,6 +206,9 @@ _KEYS: dict[tuple[str, ...], type[Table]] = {
 def keys_at(path: tuple[str | int, ...]) -> frozenset[str]:
     """Return the keys that a table of the file may have; empty where the names are free."""
     named = path[:1] in (("rungs",), ("providers",), ("models",)) and len(path) > 1
-    pattern = tuple("*" if named and at == 1 else str(part) for at, part in enumerate(path))
+    pattern = tuple(
+        "*" if isinstance(part, int) or (named and at == 1) else part
+        for at, part in enumerate(path)
+    )
     table = _KEYS.get(pattern)
     return frozenset(table.model_fields) if table else frozenset()

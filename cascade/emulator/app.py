@@ -5,32 +5,56 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from functools import partial
 
 import msgspec
 
+from cascade.emulator.call import Call
 from cascade.emulator.client import Client, send_whole
-from cascade.emulator.counting import Delivered, Tally
-from cascade.emulator.lookup import NotRecordedError, find
-from cascade.emulator.replies import Reply, deltas, reply_to, whole
+from cascade.emulator.counting import Delivered
+from cascade.emulator.faults import Fault, Faults, parse_faults
+from cascade.emulator.framing import JsonArray
+from cascade.emulator.listing import counted_body, model_body, models_body, to_count
+from cascade.emulator.lookup import NotRecordedError, find, no_model
+from cascade.emulator.mishaps import play
+from cascade.emulator.prefix import PrefixCache
+from cascade.emulator.replies import Reply, reply_to
+from cascade.emulator.routes import Route, route
 from cascade.errors import EmulatorError, RequestError
 from cascade.learning.trace import Recording
 from cascade.listen import ClientLeftError, Receive, Scope, Send, read_body
-from cascade.types import Delta
+from cascade.tokens import count_request
+from cascade.types import ProtocolName
 from cascade.wire.codec import Incoming
-from cascade.wire.openai_chat import decode_request, encode_error, encode_response, writer
+from cascade.wire.codecs import CODECS
+
+_IDS: dict[ProtocolName, str] = {
+    "openai": "chatcmpl-emulated-",
+    "anthropic": "msg_emulated_",
+    "gemini": "emulated-",
+}
 
 
 class Emulator:
     """A provider that answers from a recording.
 
-    ``speed`` 1 keeps the recorded latencies, 2 halves them, 0 leaves them out. ``delivered``
-    counts what left, by model.
+    ``speed`` 1 keeps the recorded latencies, 2 halves them, 0 leaves them out. ``faults`` says
+    what goes wrong, in the grammar of :mod:`cascade.emulator.faults`. ``prefix_cache`` is the
+    provider's prompt cache; without one no token is ever reported as cached. ``delivered`` counts
+    what left, by model.
 
     Raises:
-        EmulatorError: the speed is not a number of at least 0.
+        EmulatorError: the speed is not a number of at least 0, or the faults cannot be read.
     """
 
-    def __init__(self, recording: Recording, speed: float = 1.0) -> None:
+    def __init__(
+        self,
+        recording: Recording,
+        speed: float = 1.0,
+        *,
+        faults: str | Faults = "",
+        prefix_cache: PrefixCache | None = None,
+    ) -> None:
         if not (math.isfinite(speed) and speed >= 0):
             raise EmulatorError(
                 f"the speed is {speed}, which is no number of at least 0. Give 1 for the recorded "
@@ -38,103 +62,136 @@ class Emulator:
             )
         self.recording = recording
         self.speed = speed
-        self.delivered = Delivered(recording.models)
+        models = recording.models
+        self._faults = parse_faults(faults, models) if isinstance(faults, str) else faults
+        self._prefixes = prefix_cache
+        self.delivered = Delivered(models, self._faults.names)
         self._numbers = itertools.count(1)
-        self._models = _models_body(recording)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = time.monotonic()
-        path: str = scope["path"]
-        match scope["method"], path.removeprefix("/v1"):  # base URLs come with and without /v1
-            case "POST", "/chat/completions":
-                await self._complete(arrived, receive, send)
-            case "GET", "/models":
-                await send_whole(send, 200, self._models)
-            case "GET", "/emulator/delivered":
+        asked = route(scope["method"], scope["path"], dict(scope["headers"]))
+        match asked.wanted:
+            case "answer":
+                await self._answer(asked.protocol, arrived, scope, receive, send)
+            case "count":
+                await self._count(asked.protocol, scope, receive, send)
+            case "models":
+                await send_whole(send, 200, models_body(asked.protocol, self.recording.models))
+            case "model":
+                await self._model(asked, send)
+            case "delivered":
                 await send_whole(send, 200, self.delivered.encode())
-            case "GET", "/health" | "/health/liveness" | "/health/readiness":
+            case "health":
                 await send_whole(send, 200, b'{"status":"ok"}')
-            case method, _:
-                await send_whole(send, 404, _error(f"there is nothing to {method} at {path}", None))
+            case "nothing":
+                message = f"there is nothing to {scope['method']} at {scope['path']}"
+                await send_whole(send, 404, _error(asked.protocol, 404, message))
 
-    async def _complete(self, arrived: float, receive: Receive, send: Send) -> None:
+    async def _answer(
+        self, protocol: ProtocolName, arrived: float, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer a call, or refuse one that cannot be read or was not recorded."""
         try:
             body = await read_body(receive)
         except ClientLeftError:
             return
         try:
-            incoming = decode_request(body)
+            incoming = CODECS[protocol].decode_request(body, scope["path"])
             answer = find(self.recording, incoming.model, incoming.request)
-        except RequestError as error:
-            await send_whole(send, 400, _error(str(error), None, error.place))
+        except (RequestError, NotRecordedError) as refused:
+            await _refuse(protocol, send, refused)
             return
-        except NotRecordedError as missing:
-            await send_whole(send, 404, _error(missing.message, missing.code, missing.place))
-            return
-        reply = reply_to(incoming.request, answer)
+        number = next(self._numbers)
+        reply = reply_to(incoming.request, answer, f"call_{number}")
+        client = Client(scope, receive, send, arrived, reply.duration / (self.speed or math.inf))
         tally = self.delivered.by_model[incoming.model]
-        _take(tally, reply)
-        client = Client(receive, send, arrived, reply.duration / self.speed if self.speed else 0.0)
+        tally.calls += 1
+        call = self._call(protocol, incoming, reply, client, number)
+        if protocol == "gemini" and b"alt=sse" not in scope["query_string"]:
+            call.frames = JsonArray()
         try:
-            if incoming.stream:
-                await self._stream(incoming, reply, tally, client)
-            else:
-                await self._whole(incoming, reply, tally, client)
+            await self._deliver(call, self._faults.draw(incoming.model, tally.calls))
         except ClientLeftError:
             tally.disconnected += 1
         finally:
             client.close()
 
-    async def _whole(self, incoming: Incoming, reply: Reply, tally: Tally, client: Client) -> None:
-        response = whole(reply, id=self._id(), created=int(time.time()), model=incoming.model)
-        body = encode_response(response)
-        await client.until(1.0)
-        tally.output_tokens += _output_tokens(reply, len(reply.tokens))
-        await send_whole(client.send, 200, body)
+    def _call(
+        self,
+        protocol: ProtocolName,
+        incoming: Incoming,
+        reply: Reply,
+        client: Client,
+        number: int,
+    ) -> Call:
+        """Make the call, its usage as the prompt cache has it."""
+        begun = _nothing
+        if (prefixes := self._prefixes) is not None:
+            seen = prefixes.look(protocol, incoming.model, incoming.request, reply.usage)
+            reply = msgspec.structs.replace(reply, usage=seen.usage)
+            begun = partial(prefixes.keep, seen)
+        tally = self.delivered.by_model[incoming.model]
+        name = f"{_IDS[protocol]}{number}"
+        return Call(CODECS[protocol], incoming, reply, client, tally, begun, name)
 
-    async def _stream(self, incoming: Incoming, reply: Reply, tally: Tally, client: Client) -> None:
-        writing = writer(self._id(), int(time.time()), incoming.model, incoming.include_usage)
-        pieces = tuple(deltas(reply))
-        ready = writing.start()  # leaves with the first token, as providers do it
-        sent = 0
-        while sent < len(pieces):
-            due = await client.until((sent + 1) / len(pieces))
-            until = max(sent + 1, math.floor(due * len(pieces)))
-            ready += b"".join(map(writing.write, pieces[sent:until]))
-            tally.output_tokens += _output_tokens(reply, until - sent)
-            sent = until
-            if sent < len(pieces):
-                await client.send_piece(ready)
-                ready = b""
-        await client.until(1.0)
-        ready += writing.write(Delta(finish_reason=reply.finish_reason)) + writing.end(reply.usage)
-        await client.send_piece(ready, last=True)
+    async def _deliver(self, call: Call, fault: Fault | None) -> None:
+        if fault is None:
+            call.begin()
+            await call.answer()
+        else:
+            self.delivered.faults[fault.name] += 1
+            await play(call, fault)
 
-    def _id(self) -> str:
-        return f"chatcmpl-emulated-{next(self._numbers)}"
+    async def _model(self, asked: Route, send: Send) -> None:
+        if asked.model in self.recording.models:
+            await send_whole(send, 200, model_body(asked.protocol, asked.model))
+        else:
+            await _refuse(asked.protocol, send, no_model(self.recording, asked.model))
+
+    async def _count(
+        self, protocol: ProtocolName, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Say how many tokens a prompt is: as recorded, else as they are counted here."""
+        try:
+            body, path = to_count(protocol, await read_body(receive), scope["path"])
+            incoming = CODECS[protocol].decode_request(body, path)
+        except ClientLeftError:
+            return
+        except RequestError as refused:
+            await _refuse(protocol, send, refused)
+            return
+        await send_whole(send, 200, counted_body(protocol, self._tokens(incoming)))
+
+    def _tokens(self, incoming: Incoming) -> int:
+        try:
+            recorded = find(self.recording, incoming.model, incoming.request).input_tokens
+        except NotRecordedError:
+            recorded = None
+        return count_request(incoming.request) if recorded is None else recorded
 
 
-def _error(message: str, code: str | None, param: str | None = None) -> bytes:
-    return encode_error(message, type="invalid_request_error", code=code, param=param)
+def _nothing() -> None:
+    pass
 
 
-def _take(tally: Tally, reply: Reply) -> None:
-    tally.calls += 1
-    if reply.usage is None:
-        tally.uncounted += 1
+async def _refuse(
+    protocol: ProtocolName, send: Send, refused: RequestError | NotRecordedError
+) -> None:
+    if isinstance(refused, NotRecordedError):
+        body = _error(protocol, 404, refused.message, refused.code, refused.place)
+        await send_whole(send, 404, body)
     else:
-        tally.input_tokens += reply.usage.input_tokens
-        tally.cached_tokens += reply.usage.cached_tokens
-        tally.cache_write_tokens += reply.usage.cache_write_tokens
+        await send_whole(send, 400, _error(protocol, 400, str(refused), None, refused.place))
 
 
-def _output_tokens(reply: Reply, pieces: int) -> int:
-    return pieces if reply.counted else 0
-
-
-def _models_body(recording: Recording) -> bytes:
-    models = [
-        {"id": model, "object": "model", "created": 0, "owned_by": "recording"}
-        for model in recording.models
-    ]
-    return msgspec.json.encode({"object": "list", "data": models})
+def _error(
+    protocol: ProtocolName,
+    status: int,
+    message: str,
+    code: str | None = None,
+    param: str | None = None,
+) -> bytes:
+    return CODECS[protocol].encode_error(
+        message, status=status, type="invalid_request_error", code=code, param=param
+    )

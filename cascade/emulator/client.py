@@ -1,11 +1,20 @@
-"""Who waits for an answer: its body, its patience, its departure."""
+"""Who waits for an answer: its connection, its patience, its departure."""
 
 from __future__ import annotations
 
 import asyncio
+import math
+import socket
+import struct
 import time
+from collections.abc import Iterable
 
-from cascade.listen import ClientLeftError, Event, Receive, Send, departure
+from cascade.listen import ClientLeftError, Receive, Scope, Send, departure, stopping, transport_of
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+JSON = b"application/json"
+_AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: closing resets the connection
 
 
 class Client:
@@ -14,12 +23,17 @@ class Client:
     While there is something to wait for, it also listens for the client's departure.
     """
 
-    def __init__(self, receive: Receive, send: Send, arrived: float, duration: float) -> None:
-        self.send = send
+    def __init__(
+        self, scope: Scope, receive: Receive, send: Send, arrived: float, duration: float
+    ) -> None:
+        self._scope = scope
+        self._receive = receive
+        self._send = send
         self._arrived = arrived
         self._duration = duration
         self._started = False
-        self._departure = asyncio.ensure_future(departure(receive)) if duration else None
+        self._departure: asyncio.Task[None] | None = None
+        self._stopping: asyncio.Task[None] | None = None
 
     async def until(self, share: float) -> float:
         """Wait until this share of the answer is due and return the share that is due by then.
@@ -27,37 +41,81 @@ class Client:
         Raises:
             ClientLeftError: the client left meanwhile.
         """
-        if self._departure is None:
+        if not self._duration:
             return 1.0
         # Against the time of arrival, so that lateness never adds up over many tokens.
-        left = self._arrived + share * self._duration - time.monotonic()
-        if left > 0:
-            await asyncio.wait((self._departure,), timeout=left)
-        if self._departure.done():
-            raise ClientLeftError
+        await self._wait(self._arrived + share * self._duration - time.monotonic())
         return min(1.0, (time.monotonic() - self._arrived) / self._duration)
 
+    async def idle(self, seconds: float = math.inf) -> None:
+        """Let so many seconds go by, for a fault; nobody waits for its end when all is to stop.
+
+        Raises:
+            ClientLeftError: the client left meanwhile, or was left.
+        """
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(stopping(self._scope))
+        await self._wait(seconds, self._stopping)
+        if self._stopping.done():
+            await self.reset()
+            raise ClientLeftError
+
+    async def _wait(self, seconds: float, *others: asyncio.Task[None]) -> None:
+        gone = self._listen()
+        if seconds > 0:
+            patience = None if seconds == math.inf else seconds
+            await asyncio.wait(
+                (gone, *others), timeout=patience, return_when=asyncio.FIRST_COMPLETED
+            )
+        if gone.done():
+            raise ClientLeftError
+
+    async def head(
+        self, content_type: bytes, length: int | None = None, status: int = 200, more: Headers = ()
+    ) -> None:
+        """Send status and headers; the second time, do nothing."""
+        if self._started:
+            return
+        self._started = True
+        headers = [(b"content-type", content_type), *more]
+        if length is not None:
+            headers.append((b"content-length", b"%d" % length))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
     async def send_piece(self, data: bytes, *, last: bool = False) -> None:
-        """Send a piece of a stream, the head before the first one."""
-        if not self._started:
-            self._started = True
-            await self.send(_head(200, b"text/event-stream", None))
-        await self.send({"type": "http.response.body", "body": data, "more_body": not last})
+        """Send a piece of the body."""
+        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+
+    def write_raw(self, data: bytes) -> None:
+        """Write to the connection itself, past HTTP."""
+        transport_of(self._scope).write(data)
+
+    async def hang_up(self) -> None:
+        """Close the connection after what was written, and wait until it is closed."""
+        transport_of(self._scope).close()
+        await asyncio.wait((self._listen(),))
+
+    async def reset(self) -> None:
+        """Reset the connection, and wait until it is gone."""
+        transport = transport_of(self._scope)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        transport.abort()
+        await asyncio.wait((self._listen(),))
 
     def close(self) -> None:
         """Listen no longer."""
-        if self._departure is not None:
-            self._departure.cancel()
+        for task in (self._departure, self._stopping):
+            if task is not None:
+                task.cancel()
+
+    def _listen(self) -> asyncio.Task[None]:
+        if self._departure is None:
+            self._departure = asyncio.ensure_future(departure(self._receive))
+        return self._departure
 
 
 async def send_whole(send: Send, status: int, body: bytes) -> None:
     """Send a whole answer of JSON."""
-    await send(_head(status, b"application/json", len(body)))
+    headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
-
-
-def _head(status: int, content_type: bytes, length: int | None) -> Event:
-    headers = [(b"content-type", content_type)]
-    if length is not None:
-        headers.append((b"content-length", b"%d" % length))
-    return {"type": "http.response.start", "status": status, "headers": headers}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from cascade.learning.trace import RecordedAnswer, Recording
-from cascade.types import Request
+from cascade.learning.trace import RecordedAnswer, Recording, Row
+from cascade.types import Request, Tool
 
 _SHOWN = 60  # characters of a prompt that a message repeats
 
@@ -24,58 +24,77 @@ class NotRecordedError(Exception):
 
 
 def find(recording: Recording, model: str, request: Request) -> RecordedAnswer:
-    """Return what the model answered to exactly this request.
+    """Return what the model answered to exactly this conversation.
+
+    Rows of one conversation are told apart by the names of the tools they offered.
 
     Raises:
-        NotRecordedError: the recording has no such model, no such prompt, or not both together.
+        NotRecordedError: the recording has no such model, no such conversation, none with these
+            tools, or not all of it together.
     """
     if model not in recording.models:
+        raise no_model(recording, model)
+    rows = recording.said(request.messages)
+    if not rows:
+        raise NotRecordedError(_lacks(recording, request), "not_recorded", "messages")
+    rows = _offering(rows, request.tools)
+    for row in rows:
+        if model in row.answers:
+            return row.answers[model]
+    recorded = dict.fromkeys(name for row in rows for name in row.answers)
+    raise NotRecordedError(
+        f"{model} was not recorded on the prompt {_short(rows[0].prompt)}; recorded were "
+        f"{', '.join(recorded) or 'none'}",
+        "not_recorded",
+        "model",
+    )
+
+
+def no_model(recording: Recording, model: str) -> NotRecordedError:
+    """Return the error that says which models there are instead."""
+    return NotRecordedError(
+        f"the recording has no model {_short(model)}; it has {', '.join(recording.models)}",
+        "model_not_found",
+        "model",
+    )
+
+
+def _offering(rows: tuple[Row, ...], tools: tuple[Tool, ...]) -> tuple[Row, ...]:
+    offers = {_names(row.tools) for row in rows}
+    if len(offers) == 1:  # what the conversation says is enough
+        return rows
+    wanted = _names(tools)
+    if wanted not in offers:
+        shown = "; ".join(sorted(", ".join(sorted(names)) or "none" for names in offers))
         raise NotRecordedError(
-            f"the recording has no model {_short(model)}; it has {', '.join(recording.models)}",
-            "model_not_found",
-            "model",
-        )
-    system, prompt = _turns(request)
-    row = recording.find(system, prompt)
-    if row is None:
-        raise NotRecordedError(_lacks(recording, system, prompt), "not_recorded", "messages")
-    if model not in row.answers:
-        raise NotRecordedError(
-            f"{model} was not recorded on the prompt {_short(prompt)}; recorded were "
-            f"{', '.join(row.answers) or 'none'}",
+            f"the recording has the prompt {_short(rows[0].prompt)} with other tools than "
+            f"{', '.join(sorted(wanted)) or 'none'}; it has it with {shown}",
             "not_recorded",
-            "model",
+            "tools",
         )
-    return row.answers[model]
+    return tuple(row for row in rows if _names(row.tools) == wanted)
 
 
-def _turns(request: Request) -> tuple[str | None, str]:
-    """Return the system prompt and the user's one turn.
+def _names(tools: Iterable[Tool]) -> frozenset[str]:
+    # Providers take no dots in names, so that clients send underscores in their place.
+    return frozenset(tool.name.replace(".", "_") for tool in tools)
 
-    Raises:
-        NotRecordedError: the conversation has another shape, which no recording holds.
-    """
+
+def _lacks(recording: Recording, request: Request) -> str:
     roles = [message.role for message in request.messages]
     if request.images or roles not in (["user"], ["system", "user"], ["developer", "user"]):
-        raise NotRecordedError(
-            "a recording holds one user turn of text after at most one system prompt; this "
-            f"conversation is {', '.join(_shapes(request))}",
-            "not_recorded",
-            "messages",
-        )
+        shapes = ", ".join(_shapes(request))
+        return f"the recording lacks a conversation with these words; this conversation is {shapes}"
     *before, last = request.messages
-    return (before[0].text if before else None), last.text
+    system = before[0].text if before else None
+    message = f"the recording has no prompt {_short(last.text)} with {_named(system)}"
+    others = [row.system for row in recording.rows if row.prompt == last.text]
+    return f"{message}; it has that prompt with {_named(others[0])}" if others else message
 
 
 def _shapes(request: Request) -> Iterator[str]:
     for message in request.messages:
         yield f"{message.role} with images" if message.images else message.role
-
-
-def _lacks(recording: Recording, system: str | None, prompt: str) -> str:
-    message = f"the recording has no prompt {_short(prompt)} with {_named(system)}"
-    others = [row.system for row in recording.rows if row.prompt == prompt]
-    return f"{message}; it has that prompt with {_named(others[0])}" if others else message
 
 
 def _named(system: str | None) -> str:

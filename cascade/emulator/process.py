@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cascade.emulator.app import Emulator
+from cascade.emulator.prefix import PrefixCache
 from cascade.learning.trace import read_trace
 from cascade.listen import serve
 
@@ -16,16 +17,20 @@ def emulate(
     host: str = "127.0.0.1",
     port: int = 0,
     speed: float = 1.0,
+    faults: str = "",
+    prefix_cache: bool = False,
     on_ready: Callable[[str, tuple[str, ...]], None],
 ) -> None:
     """Serve a recording until SIGINT or SIGTERM, then return.
 
-    ``on_ready`` gets the URL (without ``/v1``) and the models once requests are answered.
+    ``faults`` and ``prefix_cache`` are the ``Emulator``'s. ``on_ready`` gets the URL (without
+    ``/v1``) and the models once requests are answered.
 
     Raises:
-        EmulatorError: the recording cannot be read, or the speed makes no sense.
+        EmulatorError: the recording or the faults cannot be read, or the speed makes no sense.
         CascadeError: the address cannot be had.
     """
     recording = read_trace(path)
-    emulator = Emulator(recording, speed)
+    prefixes = PrefixCache() if prefix_cache else None
+    emulator = Emulator(recording, speed, faults=faults, prefix_cache=prefixes)
     serve(emulator, host, port, on_ready=lambda url: on_ready(url, recording.models))

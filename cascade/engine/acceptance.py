@@ -13,7 +13,8 @@ from cascade.engine.sizing import UncountedError, uncounted
 from cascade.errors import RequestError
 from cascade.policy.model import Accept, Candidate, Rule, State, Tally, View
 from cascade.policy.moves import admissible
-from cascade.policy.plan import bar_for, make_plan, strongest_open
+from cascade.policy.openness import strongest_open
+from cascade.policy.plan import bar_for, make_plan
 from cascade.policy.rules import Threshold
 from cascade.types import Endpoint, Ladder, Request, Rung, Tables
 

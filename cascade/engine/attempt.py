@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import msgspec
 
@@ -15,7 +14,6 @@ from cascade.policy.model import Answered, Call, Candidate, Failed
 from cascade.providers.endpoint import Caller, Progress, Unsent
 from cascade.types import (
     Attempt,
-    Delta,
     Evidence,
     Kind,
     Request,
@@ -29,13 +27,15 @@ from cascade.wire.failures import CallFailure
 class Landing(msgspec.Struct, frozen=True):
     """How an attempt ended: the machine's event, the record, and the answer if there is one.
 
-    ``defect`` is an error that is no failure of the call: it must reach the caller.
+    ``defect`` is an error that is no failure of the call: it must reach the caller. ``ours`` says
+    that it failed for a reason of our own, which tells nothing of the endpoint.
     """
 
     event: Answered | Failed
     attempt: Attempt
     response: Response | None = None
     defect: Exception | None = None
+    ours: bool = False
 
 
 async def run_attempt(
@@ -43,15 +43,18 @@ async def run_attempt(
     caller: Caller,
     rung: Rung,
     request: Request,
+    progress: Progress,
     *,
     logprobs: bool,
     stream: bool,
-    on_delta: Callable[[Delta], None] | None,
+    reserved: frozenset[str] = frozenset(),
 ) -> Landing:
-    """Make the call and judge what came back. A cancelled call lands too: it may have a bill."""
+    """Make the call and judge what came back. A cancelled call lands too: it may have a bill.
+
+    ``progress`` outlives the call; ``reserved`` are tools that this rung may not call.
+    """
     started = asyncio.get_running_loop().time()
-    progress = Progress(on_delta)
-    record = _Record(call, caller, rung, request, progress, started)
+    record = _Record(call, caller, rung, request, progress, started, reserved)
     try:
         record.response = await caller.call(
             request,
@@ -82,9 +85,11 @@ class _Record:
         request: Request,
         progress: Progress,
         started: float,
+        reserved: frozenset[str],
     ) -> None:
         self.call, self.caller, self.rung = call, caller, rung
         self.request, self.progress, self.started = request, progress, started
+        self.reserved = reserved
         self.response: Response | None = None
 
     async def answered(self, response: Response) -> Landing:
@@ -93,6 +98,7 @@ class _Record:
             self.request,
             pattern=self.rung.pattern,
             own_limit=self.call.own_limit,
+            reserved=self.reserved,
         )
         evidence = read_evidence(response)
         if response.usage is None:
@@ -105,6 +111,7 @@ class _Record:
             usable=verdict.refuted is None,
             storable=verdict.complete and not verdict.declined,
             declined=verdict.declined,
+            reserved=verdict.reserved,
             evidence=evidence,
         )
         attempt = self._attempt(
@@ -126,8 +133,10 @@ class _Record:
             bill=bill,
             response=self.progress.partial(),
         )
-        event = Failed(self.call.call, failure.kind, bill.cost or 0, failure.retry_after)
-        return Landing(event, attempt)
+        event = Failed(
+            self.call.call, failure.kind, bill.cost or 0, failure.retry_after, failure.needs
+        )
+        return Landing(event, attempt, ours=isinstance(failure, Unsent) and failure.ours)
 
     def cancelled(self) -> Landing:
         bill = self._bill_of_a_part()

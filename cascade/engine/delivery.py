@@ -5,20 +5,25 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
-from cascade.types import Delta
+from cascade.types import Decision, Delta
+
+Piece = Delta | Decision
 
 
 class Outlet:
-    """Where a caller reads a stream: what is put in comes out in order, then the end."""
+    """Where a caller reads a stream: what is put in comes out in order, then the end.
+
+    Decisions come between the pieces of the answer, for those who want to watch.
+    """
 
     def __init__(self) -> None:
-        self._pieces: list[Delta] = []
+        self._pieces: list[Piece] = []
         self._ended = False
         self._waiter: asyncio.Future[None] | None = None
 
-    def put(self, delta: Delta) -> None:
+    def put(self, piece: Piece) -> None:
         """Let a piece leave."""
-        self._pieces.append(delta)
+        self._pieces.append(piece)
         self._wake()
 
     def end(self) -> None:
@@ -30,7 +35,7 @@ class Outlet:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
-    async def batches(self) -> AsyncGenerator[list[Delta], None]:
+    async def batches(self) -> AsyncGenerator[list[Piece], None]:
         """Read to the end, each time all that has come since."""
         while True:
             if self._pieces:

@@ -22,7 +22,7 @@ class Admitted(msgspec.Struct, frozen=True):
     """A request with what was found out about it on the way in. ``since`` is the loop's time.
 
     ``key`` is where its answer may be kept, None where it may not. ``joins`` says that an
-    identical request's answer will do.
+    identical request's answer will do; ``session`` is the conversation's key.
     """
 
     request: Request
@@ -30,6 +30,7 @@ class Admitted(msgspec.Struct, frozen=True):
     key: str | None
     since: float
     joins: bool
+    session: bytes
 
 
 class Departure:
@@ -59,6 +60,7 @@ class Departure:
     def landed(self, ended: Ended) -> None:
         """The run has ended, and every call has its bill."""
         self._engine.totals.settle(ended)
+        self._engine.remember(self.asked, ended)
         self._engine.keep(self.asked, ended, self.complexity)
 
     def answer(self, ended: Ended) -> Answer:

@@ -15,18 +15,23 @@ from cascade.cache.rules.entry import Entry
 from cascade.cache.rules.scope import KeyMaker
 from cascade.checks.admission import admit
 from cascade.engine import answers
-from cascade.engine.acceptance import Acceptance
+from cascade.engine.acceptance import Acceptance, Place
 from cascade.engine.delivery import Outlet
 from cascade.engine.departure import Admitted
 from cascade.engine.departure import Departure as Departure
-from cascade.engine.loop import Ended, Run
+from cascade.engine.leasing import Turn, Turns
+from cascade.engine.loop import Ended, Means, Run
+from cascade.engine.sessions import Sessions, key_of
 from cascade.engine.sharing import SharedRun, SharedRuns
 from cascade.engine.sizing import UncountedError, counted, uncounted
+from cascade.engine.standings import Standings
 from cascade.engine.totals import Totals
-from cascade.errors import CascadeError, DeadlineExceeded, NotCached, RequestError
+from cascade.errors import CascadeError, DeadlineExceeded, NotCached, RequestError, Unavailable
 from cascade.policy.complexity import VERSION, classify
+from cascade.policy.conditions import Conditions
 from cascade.policy.model import Rule
-from cascade.policy.plan import Size, make_plan
+from cascade.policy.openness import Size
+from cascade.policy.plan import make_plan, reserved_tools
 from cascade.providers.endpoint import Caller
 from cascade.types import Answer, Complexity, Ladder, Request, Tables
 
@@ -56,6 +61,7 @@ class Engine:
         rule: what decides, within what the machine allows.
         cache: the response cache, None where there is none.
         keys: makes cache keys.
+        standings: what is known of the endpoints.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Engine:
         rule: Rule,
         cache: ResponseCache | None,
         keys: KeyMaker,
+        standings: Standings | None = None,
     ) -> None:
         self.tables, self.rule, self.cache = tables, rule, cache
         self._callers, self._keys = callers, keys
@@ -73,6 +80,9 @@ class Engine:
             name: ladder.fingerprint + _LEVELS for name, ladder in tables.ladders.items()
         }
         self._runs = SharedRuns()
+        self.standings = standings or Standings()
+        self._sessions = Sessions(self.standings.now)
+        self._turns = Turns(cache, self._share, self._recall)
         self._loop = asyncio.get_running_loop()
         self.totals = Totals()
 
@@ -146,7 +156,8 @@ class Engine:
         shared = self.cache is not None and shelf.may_store(request, self.tables.cache)
         key = (seen.key or self._key(request, ladder)) if shared else None
         since = asyncio.get_running_loop().time()
-        return Admitted(request, ladder, key, since, joins=shared and request.cache == "use")
+        joins = shared and request.cache == "use"
+        return Admitted(request, ladder, key, since, joins, key_of(request, ladder))
 
     # --- whole answers ---
 
@@ -168,14 +179,28 @@ class Engine:
         it, and on a thread: a long text takes longer than the event loop may stand still."""
         size = uncounted(asked.request)
         while True:
-            shared = await self._share(asked)
-            if shared is not None:
-                return shared
+            turn = await self._turns.next(asked, self._until(asked))
+            if isinstance(turn, Answer):
+                return turn
             try:
-                return self._depart(asked, outlet, size)
+                with turn:
+                    return self._depart(asked, outlet, size, turn)
             except UncountedError:
                 size = await asyncio.to_thread(counted, asked.request)
                 # Meanwhile an identical request may have started: look again.
+            except Unavailable as closed:
+                await self._pause(asked, closed)
+
+    async def _pause(self, asked: Admitted, closed: Unavailable) -> None:
+        """Wait where somebody merely asked for a moment's peace, for half of the time at most.
+
+        Raises:
+            Unavailable: the one that was given: waiting is no use.
+        """
+        half = (asked.since + self._until(asked)) / 2
+        if closed.pause is None or self._loop.time() + closed.pause > half:
+            raise closed
+        await asyncio.sleep(closed.pause)
 
     async def _share(self, asked: Admitted) -> Answer | None:
         """An answer from identical requests under way, one after the other; None to go alone."""
@@ -197,9 +222,8 @@ class Engine:
 
     async def _join(self, asked: Admitted, shared: SharedRun) -> Answer | None:
         """Wait for somebody else's run by one's own deadline. None: its answer will not do."""
-        deadline = asked.request.deadline or self.tables.decide.deadline
         try:
-            ended = await shared.wait(asked.since + deadline)
+            ended = await shared.wait(self._until(asked))
         except TimeoutError:
             raise DeadlineExceeded(
                 "no answer before the deadline: an identical request was under way"
@@ -208,8 +232,20 @@ class Engine:
         if entry is None:
             return None
         place = self._acceptance.find_shared(asked.request, asked.ladder, entry)
-        if place is None:
+        return None if place is None else self._collapsed(asked, entry, place, entry.stored_at)
+
+    def _recall(self, asked: Admitted) -> Answer | None:
+        """What another process has stored since the request was looked up, if it will do."""
+        assert self.cache is not None
+        assert asked.key is not None
+        entry, now = self.cache.get(asked.key), time.time()
+        if entry is None or not shelf.fresh(entry, now, asked.request.max_age):
             return None
+        place = self._acceptance.find(asked.request, asked.ladder, entry)
+        return None if place is None else self._collapsed(asked, entry, place, now)
+
+    def _collapsed(self, asked: Admitted, entry: Entry, place: Place, now: float) -> Answer:
+        """An identical request's answer. ``now`` is unix time."""
         answer = answers.from_entry(
             entry,
             asked.request,
@@ -217,10 +253,14 @@ class Engine:
             place,
             latency_s=self._loop.time() - asked.since,
             cache="collapsed",
-            now=entry.stored_at,
+            now=now,
         )
         self.totals.count(answer)
         return answer
+
+    def _until(self, asked: Admitted) -> float:
+        """The request's deadline, on the event loop's clock."""
+        return asked.since + (asked.request.deadline or self.tables.decide.deadline)
 
     # --- streams ---
 
@@ -233,25 +273,58 @@ class Engine:
 
     # --- runs ---
 
-    def _depart(self, asked: Admitted, outlet: Outlet | None, size: Size) -> Departure:
-        complexity = classify(asked.request)
+    def _depart(self, asked: Admitted, outlet: Outlet | None, size: Size, turn: Turn) -> Departure:
+        request, ladder = asked.request, asked.ladder
+        complexity = classify(request)
         plan = make_plan(
-            asked.request,
-            asked.ladder,
+            request,
+            ladder,
             self.tables.decide,
             level=complexity.level,
             size=size,
             stream=outlet is not None,
             now=asked.since,
             seed=random.getrandbits(32),
+            conditions=self._conditions(asked),
         )
-        rungs = {rung.name: rung for rung in asked.ladder.rungs}
-        run = Run(plan, self.rule, asked.request, rungs, self._callers(asked.ladder), outlet)
+        means = Means(
+            self.rule,
+            {rung.name: rung for rung in ladder.rungs},
+            self._callers(ladder),
+            self.standings,
+            self._reserved(request, ladder),
+        )
+        run = Run(plan, request, means, outlet)
         departure = Departure(asked, plan, complexity, outlet, self)
         departure.flight = self._runs.start(
-            asked.key if asked.joins else None, run, departure.landed
+            asked.key if asked.joins else None, run, turn.ending(departure.landed)
         )
         return departure
+
+    def _reserved(self, request: Request, ladder: Ladder) -> frozenset[str]:
+        """Whoever pins the strongest rung has it called; a pinned weaker one gets no rights."""
+        if request.rung == ladder.rungs[-1].name:
+            return frozenset()
+        return reserved_tools(request, self.tables.decide)
+
+    def _conditions(self, asked: Admitted) -> Conditions:
+        standings = self.standings
+        return Conditions(
+            standings.standings,
+            standings.habits,
+            standings.pending,
+            standings.now(),
+            random.random(),
+            self._sessions.warmth(asked.session),
+        )
+
+    def remember(self, asked: Admitted, ended: Ended) -> None:
+        """Note where the conversation was answered."""
+        if ended.response is not None and ended.chosen is not None:
+            climbed = any(a.rung != ended.chosen.rung for a in ended.attempts)
+            self._sessions.answered(
+                asked.session, asked.ladder, ended.chosen, ended.response, climbed
+            )
 
     def _entry(self, asked: Admitted, ended: Ended, complexity: Complexity) -> Entry | None:
         if not ended.finish.store or ended.response is None or ended.chosen is None:
@@ -277,6 +350,7 @@ class Engine:
 
     async def close(self) -> None:
         """Stop what is under way, record its bills, write what waits to be written."""
+        self._turns.close()
         await self._runs.close()
         if self.cache is not None:
             await asyncio.to_thread(self.cache.close)

@@ -9,10 +9,13 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
-from cascade.engine.attempt import Landing, run_attempt
+from cascade.engine.attempt import Landing
 from cascade.engine.delivery import Delivery, Outlet
 from cascade.engine.overhearing import Overheard
 from cascade.engine.showing import shown_piece
+from cascade.engine.standings import Standings
+from cascade.engine.telling import Teller
+from cascade.engine.watching import watched_attempt
 from cascade.log import logger
 from cascade.policy.machine import initial, step
 from cascade.policy.model import (
@@ -49,6 +52,17 @@ class Ended(msgspec.Struct, frozen=True):
     trouble: str | None = None
 
 
+class Means(msgspec.Struct, frozen=True):
+    """What a run works with: the rule, the ladder's rungs, its endpoints and their standings, and
+    the tools that only the strongest rung may call."""
+
+    rule: Rule
+    rungs: Mapping[str, Rung]
+    callers: Mapping[str, Caller]
+    standings: Standings
+    reserved: frozenset[str] = frozenset()
+
+
 class Run:
     """One request on its way. It lives in callbacks: every event is one step of the machine.
 
@@ -60,23 +74,24 @@ class Run:
     def __init__(
         self,
         plan: Plan,
-        rule: Rule,
         request: Request,
-        rungs: Mapping[str, Rung],
-        callers: Mapping[str, Caller],
+        means: Means,
         outlet: Outlet | None = None,
     ) -> None:
-        self.plan, self.request = plan, request
+        self.plan, self.request, self._means = plan, request, means
+        rule = means.rule
         self._rule: Rule = rule if type(rule) is Threshold else Overheard(rule)
-        self._rungs, self._callers = rungs, callers
         self._loop = asyncio.get_running_loop()
         self._state = initial(plan)
+        # A pinned rung is a ladder of one; it gets no rights by that.
+        self._reference = plan.reference if request.rung is None else None
         self._delivery = Delivery(outlet)
         self._outlet = outlet
+        self._teller = None if outlet is None else Teller(plan, outlet)
         self._tasks: dict[int, asyncio.Task[Landing]] = {}
         self._cancelled: dict[int, Result] = {}
         self._landings: dict[int, Landing] = {}
-        self._called: dict[int, str] = {}  # the rung of each call
+        self._called: dict[int, Call] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._finish: Finish | None = None
         self._defect: BaseException | None = None
@@ -93,14 +108,16 @@ class Run:
         self._delivery.detach()
         if self._outlet is not None:
             self._outlet.end()  # at a shutdown somebody may still be reading
-            self._outlet = None
+            self._outlet = self._teller = None
         self._tell(Left())
 
     @property
     def rung(self) -> str | None:
         """The rung whose pieces the reader gets; None while nothing has left as it came."""
         committed = self._delivery.committed
-        return None if committed is None else self._called[committed]
+        if committed is None:
+            return None
+        return self.plan.options[self._called[committed].option].rung
 
     def piece(self, call: int, delta: Delta) -> None:
         """A piece of a live call has arrived."""
@@ -108,6 +125,8 @@ class Run:
 
     def speaks(self, call: int) -> None:
         """The first piece of a streamed call has arrived."""
+        if self._teller is not None:
+            self._teller.speaks(self._called[call])
         self._tell(Streamed(call))
 
     # --- events in, actions out ---
@@ -151,19 +170,25 @@ class Run:
 
     def _call(self, call: Call) -> None:
         option = self.plan.options[call.option]
-        rung = self._rungs[option.rung]
-        self._called[call.call] = rung.name
+        means = self._means
+        rung = means.rungs[option.rung]
+        self._called[call.call] = call
+        if self._teller is not None:
+            self._teller.calls(call)
         stream = self._outlet is not None or rung.watched
         live = self._outlet is not None and option.live
         task = self._loop.create_task(
-            run_attempt(
+            watched_attempt(
+                means.standings,
                 call,
-                self._callers[option.offers[call.offer].endpoint],
+                means.callers[option.offers[call.offer].endpoint],
                 rung,
                 self.request,
                 logprobs=self.request.logprobs or _reads_logprobs(option),
                 stream=stream,
                 on_delta=_Watcher(self, call.call, live) if stream else None,
+                alone=len(option.offers) == 1,
+                reserved=frozenset() if call.option == self._reference else means.reserved,
             )
         )
         self._tasks[call.call] = task
@@ -179,6 +204,8 @@ class Run:
         else:
             landing = task.result()
         self._landings[call.call] = landing
+        if self._teller is not None:
+            self._teller.landed(landing)
         if landing.attempt.result == "failed":
             _log_failure(landing.attempt)
         if landing.defect is not None:
@@ -190,7 +217,7 @@ class Run:
     def _never_sent(self, call: Call) -> Landing:
         """A call that was cancelled before its task took its first step costs nothing."""
         option = self.plan.options[call.option]
-        endpoint = self._callers[option.offers[call.offer].endpoint].endpoint
+        endpoint = self._means.callers[option.offers[call.offer].endpoint].endpoint
         attempt = Attempt(
             rung=option.rung,
             endpoint=endpoint.name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NoReturn
 
 from cascade import tokens
-from cascade.policy.plan import Size
+from cascade.policy.openness import Size
 from cascade.types import Request
 
 

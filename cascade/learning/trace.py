@@ -1,16 +1,41 @@
-"""The one reader of recordings: real prompts with the recorded answers of real models.
+"""The one reader of recordings: real requests with the recorded answers of real models.
 
 A recording (format version 1) is a file of JSON lines, plain or gzip-compressed. Each line is a
-row: one prompt, and what each model answered to it::
+row: one request, and what each model answered to it::
 
     {"id": "mmlu-17", "dataset": "mmlu", "system": "…", "prompt": "…", "gold": "B",
      "answers": {"gpt-4o-mini": {"text": "B", "final": "B", "score": 1.0,
                                  "input_tokens": 140, "output_tokens": 1, "cost_usd": 2.16e-5,
                                  "latency_s": 0.59, "mean_logprob": -0.016}}}
 
+More of a row, where there is more:
+
+``messages``
+    The conversation as OpenAI has it. Where it ends with a user's turn or a tool's result it is
+    whole, and ``prompt`` says nothing new; else the prompt is the turn that follows.
+``tools`` (or ``functions``, ``function``)
+    The tools that were offered: OpenAI's shape, or bare functions ``{"name", "description",
+    "parameters"}`` as BFCL lists them, whose types ``dict``, ``float``, ``tuple`` and so on are
+    read as JSON Schema's.
+
+More of an answer:
+
+``tool_calls``
+    OpenAI's shape, ``{"name", "arguments"}``, or BFCL's ``{"NAME": {"ARGUMENT": value}}``.
+    Arguments as text stay as the model wrote them. ``text`` may be absent beside them.
+``reasoning`` (or ``reasoning_content``, ``thinking``), ``reasoning_tokens``
+    What the model thought before it answered; the tokens are a part of ``output_tokens``. One may
+    be there without the other.
+``finish_reason``
+    Any provider's word for it; it is needed only where it is neither ``stop`` nor ``tool_calls``.
+``logprobs``
+    Of the tokens of ``text``: OpenAI's list of ``{"token", "logprob", "top_logprobs"}``, or plain
+    numbers, with the list of ``tokens`` beside them or else spread evenly over the text.
+
 A field that is absent, or null, was not measured: it is None here and nothing is guessed in its
-place. Fields that this version does not know are passed over. Empty lines are skipped. The one
-thing beyond JSON that a line may hold is ``-Infinity``, the logarithm of a probability of 0.
+place. Fields that this version does not know are passed over. ``gold`` and ``final`` are texts;
+other values are kept as their JSON. Empty lines are skipped. The one thing beyond JSON that a line
+may hold is ``-Infinity``, the logarithm of a probability of 0.
 """
 
 from __future__ import annotations
@@ -21,66 +46,20 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
 
-from cascade.errors import EmulatorError
-from cascade.types import FinishReason
+from cascade.errors import EmulatorError, Mistake
+from cascade.learning.rows import Conversation, RecordedAnswer, Row, Sample, conversation
+from cascade.learning.shapes import RowShape, row_of
+from cascade.types import Message
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Seconds = Annotated[float, msgspec.Meta(ge=0)]
-Dollars = Annotated[float, msgspec.Meta(ge=0)]
-Score = Annotated[float, msgspec.Meta(ge=0, le=1)]
+__all__ = ["RecordedAnswer", "Recording", "Row", "Sample", "read_trace"]
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MEND = "Each line is a JSON object with `prompt` and `answers`; each answer has its `text`."
 
-
-# gc=False: these never form cycles, and a recording has tens of thousands of them.
-class Sample(msgspec.Struct, frozen=True, gc=False):
-    """A further answer, drawn at a temperature above 0."""
-
-    text: str
-    final: str | None = None
-
-
-class RecordedAnswer(msgspec.Struct, frozen=True, gc=False):
-    """What one model answered, and what was measured then.
-
-    ``final`` is the answer extracted from ``text``; ``score`` (0 to 1) is how the source graded
-    it; ``finish_reason`` is there where it was not ``stop``. Tokens, ``cost_usd`` (US dollars) and
-    ``latency_s`` (seconds) are of the answering call. ``mean_logprob`` is the mean log-probability
-    of the answer's tokens, ``p_true_logprob`` that of "true" in a second call that asked the model
-    about its own answer; natural logarithms.
-    """
-
-    text: str
-    final: str | None = None
-    score: Score | None = None
-    input_tokens: Count | None = None
-    output_tokens: Count | None = None
-    cost_usd: Dollars | None = None
-    latency_s: Seconds | None = None
-    mean_logprob: float | None = None
-    p_true_logprob: float | None = None
-    p_true_cost_usd: Dollars | None = None
-    finish_reason: FinishReason | None = None
-    samples: tuple[Sample, ...] = ()
-
-
-class Row(msgspec.Struct, frozen=True, gc=False):
-    """One prompt with the answers to it, by model. ``gold`` is the source's own answer."""
-
-    prompt: str
-    answers: dict[str, RecordedAnswer]
-    id: str = ""
-    dataset: str = ""
-    system: str | None = None
-    gold: str | None = None
-
-
-_DECODER = msgspec.json.Decoder(Row)
+_DECODER = msgspec.json.Decoder(RowShape)
 
 
 class Recording:
@@ -94,9 +73,9 @@ class Recording:
     def __init__(self, rows: Iterable[Row]) -> None:
         self.rows = tuple(rows)
         self.models = tuple(dict.fromkeys(name for row in self.rows for name in row.answers))
-        self._by_request: dict[tuple[str, str], Row] = {}
+        self._said: dict[Conversation, list[Row]] = {}
         for row in self.rows:
-            self._by_request.setdefault((row.system or "", row.prompt), row)
+            self._said.setdefault(conversation(row.turns), []).append(row)
 
     def find(self, system: str | None, prompt: str) -> Row | None:
         """Return the row of exactly this system prompt and prompt, None where there is none.
@@ -104,7 +83,15 @@ class Recording:
         An empty system prompt is the same as none. Where several rows are of one request, the
         first in the file answers for all of them.
         """
-        return self._by_request.get((system or "", prompt))
+        rows = self.said(Row(prompt, {}, system=system).turns)
+        return rows[0] if rows else None
+
+    def said(self, messages: Iterable[Message]) -> tuple[Row, ...]:
+        """Return the rows of exactly this conversation, in the file's order.
+
+        Rows that differ in the offered tools alone are several.
+        """
+        return tuple(self._said.get(conversation(messages), ()))
 
 
 def read_trace(path: Path) -> Recording:
@@ -145,19 +132,21 @@ def _rows(path: Path, content: bytes) -> Iterator[Row]:
         if not line.strip():
             continue
         try:
-            yield _row(line)
+            yield row_of(_shape(line))
+        except Mistake as mistake:  # it has its own mend
+            raise EmulatorError(f"{path}, line {number}: {mistake}.") from mistake
         except ValueError as error:  # msgspec's, json's and those of the text's encoding
             raise EmulatorError(f"{path}, line {number}: {error}. {_MEND}") from error
 
 
-def _row(line: bytes) -> Row:
+def _shape(line: bytes) -> RowShape:
     try:
         return _DECODER.decode(line)
     except msgspec.ValidationError:
         raise
     except msgspec.DecodeError:
         # Python's reader knows -Infinity; it is slower, and few lines need it.
-        return msgspec.convert(json.loads(line, parse_constant=_constant), Row)
+        return msgspec.convert(json.loads(line, parse_constant=_constant), RowShape)
 
 
 def _constant(name: str) -> float:

@@ -22,6 +22,9 @@ _SPECIAL: dict[str, Uses] = {
     "response_format": lambda request: (
         request.response_format is not None and request.response_format.kind != "text"
     ),
+    "json_object": lambda request: (
+        request.response_format is not None and request.response_format.kind == "json_object"
+    ),
     "stop": lambda request: request.stop,
     "logprobs": lambda request: request.logprobs,
 }

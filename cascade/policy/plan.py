@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
 import msgspec
 
 from cascade import money, tokens
-from cascade.errors import RequestError, TooLong, UnsupportedParameter
+from cascade.errors import RequestError, Unavailable
+from cascade.policy.conditions import CALM, Conditions
 from cascade.policy.model import Offer, Option, Plan
-from cascade.policy.parameters import hindrance
+from cascade.policy.openness import Size, open_rungs
+from cascade.policy.switching import stays
 from cascade.types import Bar, Decide, Endpoint, Ladder, Level, Request, Rung
 
 UNKNOWN_CEILING = 4_096
 """Output tokens assumed under a cap where neither caller nor configuration bounds them: small
 enough that every current model takes it as a limit."""
 
+BYTES_PER_TOKEN = 3
+"""For estimates only, where nothing may take the time to count."""
+
 UNCLEARABLE = Bar()
-
-
-class Size(msgspec.Struct, frozen=True):
-    """How long a request's input is, in tokens: a bound that is free, and a count that is not."""
-
-    bound: int
-    count: Callable[[], int]
 
 
 def make_plan(
@@ -37,6 +34,7 @@ def make_plan(
     stream: bool,
     now: float,
     seed: int,
+    conditions: Conditions = CALM,
 ) -> Plan:
     """Decide which rungs are open to a request, in which order, under which limits.
 
@@ -48,33 +46,44 @@ def make_plan(
         stream: whether the answer is wanted as a stream.
         now: seconds, on the clock of the deadline.
         seed: of the jitter of retries.
+        conditions: what is known of the endpoints and of the conversation.
 
     Raises:
         UnsupportedParameter: no rung takes a binding parameter of the request.
         TooLong: no rung's context window holds the prompt.
         RequestError: a cap is set and a rung's price, or what an image costs, is unknown.
+        Unavailable: no endpoint may be called just now.
     """
     cap = decide.max_cost if request.max_cost is None else money.from_usd(request.max_cost)
     budget = decide.deadline if request.deadline is None else request.deadline
     delivery = _delivery(request, decide, stream)
     rungs, start = _rungs(request, ladder, level)
-    open_rungs = _open(request, rungs, size)
+    able = open_rungs(request, rungs, size)
     if cap is not None:
-        _demand_prices(request, open_rungs)
-    strongest = max(open_rungs)
+        _demand_prices(request, able)
+    strongest = max(able)
+    if _demands_strongest(request, decide):
+        start = strongest
+    offers_risk = bool(reserved_tools(request, decide))
     options: dict[int, Option] = {}
     hopeless: set[int] = set()
-    for index, endpoints in open_rungs.items():
-        ceiling = _ceiling(request, rungs[index], decide, cap)
+    well = _well(rungs, able, size, conditions)
+    for index, endpoints in well.items():
+        ceiling = _ceiling(request, rungs[index], decide, cap, conditions.output_floor(endpoints))
         bar = None if index == strongest else bar_for(request, ladder, level, index)
         offers = _offers(request, endpoints, size, ceiling, cap)
         if offers:
-            option = _live(_option(rungs[index], offers, ceiling, bar), delivery)
-            options[index] = option if index == strongest else _in_time(option, budget / 2)
+            option = _option(rungs[index], endpoints, offers, ceiling, bar, conditions)
+            if index == strongest:
+                options[index] = _live(option, delivery)
+            else:
+                held = option if offers_risk else _live(option, delivery)
+                options[index] = _in_time(held, budget / 2)
             if is_hopeless(bar, endpoints):
                 hopeless.add(index)
     if not options:
         raise _no_image_bound(request, rungs)
+    start = _warm_start(start, rungs, well, size, conditions)
     return Plan(
         options=tuple(options.values()),
         order=_order(list(options), start, hopeless),
@@ -85,6 +94,67 @@ def make_plan(
         at_the_end=decide.at_the_end,
         seed=seed,
     )
+
+
+def reserved_tools(request: Request, decide: Decide) -> frozenset[str]:
+    """The tools of this request that only the strongest rung may call."""
+    if not decide.strong_for_tools:
+        return frozenset()
+    return decide.strong_for_tools.intersection(tool.name for tool in request.tools)
+
+
+def _demands_strongest(request: Request, decide: Decide) -> bool:
+    """Whether the request asks for nothing but a call that only the strongest rung may make."""
+    choice = request.tool_choice
+    return choice is not None and choice.name in decide.strong_for_tools
+
+
+def _well(
+    rungs: tuple[Rung, ...],
+    able: dict[int, tuple[Endpoint, ...]],
+    size: Size,
+    conditions: Conditions,
+) -> dict[int, tuple[Endpoint, ...]]:
+    """Of the endpoints that can take the request those that may be called just now, in order."""
+    tokens = size.bound // BYTES_PER_TOKEN
+    arranged = {
+        index: conditions.arranged(rungs[index], endpoints, tokens)
+        for index, endpoints in able.items()
+    }
+    well = {index: endpoints for index, endpoints in arranged.items() if endpoints}
+    if not well:
+        every = tuple(dict.fromkeys(e for endpoints in able.values() for e in endpoints))
+        wait = conditions.reopens_in(every)
+        told = "; ".join(map(conditions.why_closed, every))
+        raise Unavailable(
+            f"nobody may be called just now: {told}.",
+            retry_after=wait,
+            pause=conditions.pause(every),
+        )
+    return well
+
+
+def _warm_start(
+    start: int,
+    rungs: tuple[Rung, ...],
+    well: dict[int, tuple[Endpoint, ...]],
+    size: Size,
+    conditions: Conditions,
+) -> int:
+    """The rung to start at, priced with what the conversation left warm above it."""
+    warmth = conditions.warmth
+    if warmth is None:
+        return start
+    last = next((i for i, rung in enumerate(rungs) if rung.name == warmth.rung), -1)
+    begun = next((index for index in well if index >= start), None)
+    if begun is None or last <= begun or last not in well:
+        return start
+    endpoint = well[last][0]
+    if endpoint.name != warmth.endpoint or conditions.now >= warmth.until:
+        return start
+    tokens = size.bound // BYTES_PER_TOKEN
+    answer = conditions.usual_output(well[last])
+    return last if stays(well[begun][0], endpoint, warmth, tokens, answer) else start
 
 
 def bar_for(request: Request, ladder: Ladder, level: Level, index: int) -> Bar | None:
@@ -98,11 +168,6 @@ def bar_for(request: Request, ladder: Ladder, level: Level, index: int) -> Bar |
             return ladder.bars[level][index]
 
 
-def strongest_open(request: Request, ladder: Ladder, size: Size) -> int:
-    """The index of the strongest rung that parameters and context window leave open."""
-    return max(_open(request, ladder.rungs, size))
-
-
 def _rungs(request: Request, ladder: Ladder, level: Level) -> tuple[tuple[Rung, ...], int]:
     """The rungs in question, and the index of the one to start at."""
     if request.rung is not None:
@@ -114,42 +179,6 @@ def _rungs(request: Request, ladder: Ladder, level: Level) -> tuple[tuple[Rung, 
             return ladder.rungs, len(ladder.rungs) - 1
         case "auto":
             return ladder.rungs, ladder.starts[level]
-
-
-def _open(request: Request, rungs: tuple[Rung, ...], size: Size) -> dict[int, tuple[Endpoint, ...]]:
-    """The endpoints that can take the request, by index of their rung."""
-    able = {
-        index: tuple(e for e in rung.endpoints if hindrance(request, e.lacks) is None)
-        for index, rung in enumerate(rungs)
-    }
-    if not any(able.values()):
-        lacked = hindrance(request, rungs[-1].endpoints[0].lacks) or "tools"
-        raise UnsupportedParameter(
-            lacked, None, "no rung of the ladder takes it", "Leave it out or choose another ladder."
-        )
-    fits = {
-        index: tuple(e for e in endpoints if _fits(request, e, size))
-        for index, endpoints in able.items()
-    }
-    left = {index: endpoints for index, endpoints in fits.items() if endpoints}
-    if not left:
-        widest = max(e.context or 0 for endpoints in able.values() for e in endpoints)
-        raise TooLong(
-            "messages",
-            None,
-            f"about {size.count():,} tokens, and the widest context window has {widest:,}",
-            "Shorten the prompt or add a rung with a wider window.",
-        )
-    return left
-
-
-def _fits(request: Request, endpoint: Endpoint, size: Size) -> bool:
-    if endpoint.context is None:
-        return True
-    images = request.images * (endpoint.image_tokens or 0)
-    if size.bound + images < endpoint.context:
-        return True
-    return size.count() + images < endpoint.context
 
 
 def _offers(
@@ -183,26 +212,38 @@ class _Ceiling(msgspec.Struct, frozen=True):
     floor: int
 
 
-def _ceiling(request: Request, rung: Rung, decide: Decide, cap: int | None) -> _Ceiling:
+def _ceiling(
+    request: Request, rung: Rung, decide: Decide, cap: int | None, learned: int | None
+) -> _Ceiling:
     limit, own = request.max_tokens, False
     if cap is not None and limit is None:
         model_limit = min((e.max_output for e in rung.endpoints if e.max_output), default=None)
         limit, own = model_limit or UNKNOWN_CEILING, model_limit is None
-    floor = decide.min_output if limit is None else min(decide.min_output, limit)
+    least = decide.min_output if learned is None else learned
+    floor = least if limit is None else min(least, limit)
     return _Ceiling(limit, own, max(1, floor))
 
 
-def _option(rung: Rung, offers: tuple[Offer, ...], ceiling: _Ceiling, bar: Bar | None) -> Option:
+def _option(
+    rung: Rung,
+    endpoints: tuple[Endpoint, ...],
+    offers: tuple[Offer, ...],
+    ceiling: _Ceiling,
+    bar: Bar | None,
+    conditions: Conditions,
+) -> Option:
+    windows = [endpoint.context for endpoint in endpoints]
     return Option(
         rung=rung.name,
         offers=offers,
-        clocks=rung.clocks,
+        clocks=conditions.clocks(rung, endpoints),
         ceiling=ceiling.tokens,
         own_ceiling=ceiling.own,
         floor=ceiling.floor,
         bar=bar,
         calls=rung.calls,
-        hedge_after=rung.hedge,
+        hedge_after=conditions.hedge(rung, endpoints),
+        window=None if None in windows else max(filter(None, windows)),
     )
 
 

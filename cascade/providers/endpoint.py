@@ -13,10 +13,11 @@ import httpx
 
 from cascade.errors import CascadeError
 from cascade.providers.watchdog import Watchdog
-from cascade.types import Clocks, Delta, Endpoint, Kind, Request, Response
+from cascade.types import Clocks, Delta, Endpoint, Kind, RateLimits, Request, Response
 from cascade.wire.codec import Asking, Codec, Reader
 from cascade.wire.codecs import CODECS
 from cascade.wire.failures import CallFailure, Malformed, classify
+from cascade.wire.limits import rate_limits
 from cascade.wire.sse import SseEvent, SseReader
 
 _TLS_DETAIL = re.compile(r" ssl:(?:<.*?>|\w+)")  # aiohttp names the context, which says nothing
@@ -35,7 +36,8 @@ class Progress:
     Times are the event loop's. ``sent_at`` is when the request may have begun to reach the
     provider, ``status`` that of its answer, ``first_at`` and ``last_at`` are of pieces of it.
     ``accounted`` says that the usage came with or after the answer's end: nothing was added to it.
-    ``body`` counts the bytes of an answer that comes whole.
+    ``body`` counts the bytes of an answer that comes whole. ``limits`` is what the answer's
+    headers say of rate limits.
     """
 
     def __init__(self, on_delta: Callable[[Delta], None] | None = None) -> None:
@@ -46,6 +48,7 @@ class Progress:
         self.last_at: float | None = None
         self.accounted = False
         self.body = 0
+        self.limits: RateLimits | None = None
         self.reader: Reader | None = None
 
     def leaves(self) -> None:
@@ -167,6 +170,7 @@ class Caller:
             progress.leaves()
         response = await self._transport.handle_async_request(request)
         progress.status = response.status_code
+        progress.limits = rate_limits(response.headers, time.time())
         try:
             if response.status_code != 200:
                 content = await _read(response, progress)
@@ -232,13 +236,21 @@ async def _last_bytes(chunks: AsyncIterator[bytes]) -> None:
 
 def _take(delta: Delta, progress: Progress, watchdog: Watchdog) -> None:
     if delta.text or delta.reasoning or delta.tool_calls or delta.refusal:
-        progress.last_at = watchdog.token()
+        progress.last_at = watchdog.token(_size(delta))
         if progress.first_at is None:
             progress.first_at = progress.last_at
     if delta.usage is not None and progress.reader is not None:
         progress.accounted = progress.reader.complete
     if progress.on_delta is not None:
         progress.on_delta(delta)
+
+
+def _size(delta: Delta) -> int:
+    """Characters of a piece."""
+    size = len(delta.text) + len(delta.reasoning) + len(delta.refusal)
+    for call in delta.tool_calls:
+        size += len(call.arguments) + len(call.name or "")
+    return size
 
 
 def _is_event_stream(response: httpx.Response) -> bool:
@@ -252,8 +264,10 @@ def _transport_failure(error: httpx.HTTPError, endpoint: str) -> CallFailure:
     said = _TLS_DETAIL.sub("", str(error))
     words = f"{endpoint}: {type(error).__name__}: {said}" if said else endpoint
     match error:
-        case httpx.ConnectTimeout() | httpx.PoolTimeout():
+        case httpx.ConnectTimeout():
             return Unsent(Kind.TIMED_OUT, f"no connection in time to {words}")
+        case httpx.PoolTimeout():
+            return Unsent(Kind.TIMED_OUT, f"no connection free in time to {words}", ours=True)
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
             return Unsent(Kind.UNAVAILABLE, f"no connection to {words}")
         case httpx.TimeoutException():
@@ -275,4 +289,12 @@ def _unknown_failure(error: Exception, endpoint: str) -> CallFailure:
 
 
 class Unsent(CallFailure):
-    """The request did not reach the provider: there is nothing to pay."""
+    """The request did not reach the provider: there is nothing to pay.
+
+    Attributes:
+        ours: nor was the provider to blame.
+    """
+
+    def __init__(self, kind: Kind, message: str, *, ours: bool = False) -> None:
+        super().__init__(kind, message)
+        self.ours = ours

@@ -24,7 +24,7 @@ class Route(NamedTuple):
 
 
 class Routes:
-    """Routes by URL, each worked out once.
+    """Routes by URL, proxy and authorities, each worked out once.
 
     Args:
         proxies: addresses by scheme, ``all`` for any, ``no`` for the hosts reached straight.
@@ -33,32 +33,43 @@ class Routes:
 
     def __init__(self, proxies: Mapping[str, str], ssl_context: ssl.SSLContext | None) -> None:
         self._proxies, self._ssl_context = proxies, ssl_context
-        self._routes: dict[str, Route] = {}
+        self._ssl_contexts: dict[str, ssl.SSLContext] = {}
+        self._routes: dict[tuple[str, str | None, str | None], Route] = {}
 
-    def to(self, url: httpx.URL) -> Route:
-        """The route to a URL.
+    def to(self, url: httpx.URL, proxy: str | None = None, ca: str | None = None) -> Route:
+        """The route to a URL. A ``proxy`` of its own goes before the environment's, for every
+        host; a file of authorities, ``ca``, takes the place of all others on this route.
 
         Raises:
             httpx.UnsupportedProtocol: the URL or its proxy is not HTTP.
-            ConfigError: the file of authorities cannot be read.
+            httpx.ConnectError: the file ``ca`` cannot be read.
+            ConfigError: the environment's file of authorities cannot be read.
         """
-        text = str(url)
-        route = self._routes.get(text)
+        key = (str(url), proxy, ca)
+        route = self._routes.get(key)
         if route is None:
             if len(self._routes) >= MOST_ROUTES:
                 self._routes.clear()
-            route = self._routes[text] = self._resolve(text)
+            route = self._routes[key] = self._resolve(*key)
         return route
 
-    def _resolve(self, text: str) -> Route:
+    def _resolve(self, text: str, own_proxy: str | None, ca: str | None) -> Route:
         url = URL(text, encoded=True)
         if url.scheme not in {"http", "https"} or not url.raw_host:
             raise httpx.UnsupportedProtocol(f"{url.scheme or 'no scheme'}: only http and https")
-        proxy = _proxy(url, self._proxies)
+        proxy = _proxy(url, self._proxies if own_proxy is None else {"all": own_proxy})
         trust: ssl.SSLContext | bool = True
         if url.scheme == "https" or (proxy is not None and proxy.scheme == "https"):
-            trust = self._ssl_context = self._ssl_context or _default_ssl_context()
+            trust = self._trust(ca)
         return Route(url.with_user(None), proxy, trust)
+
+    def _trust(self, ca: str | None) -> ssl.SSLContext:
+        if ca is None:
+            self._ssl_context = self._ssl_context or _default_ssl_context()
+            return self._ssl_context
+        if ca not in self._ssl_contexts:
+            self._ssl_contexts[ca] = _own_ssl_context(ca)
+        return self._ssl_contexts[ca]
 
 
 def _proxy(url: URL, proxies: Mapping[str, str]) -> URL | None:
@@ -88,5 +99,16 @@ def _default_ssl_context() -> ssl.SSLContext:
         name = "SSL_CERT_FILE" if os.environ.get("SSL_CERT_FILE") else "SSL_CERT_DIR"
         mend = "Name a readable PEM file or directory, or unset it."
         raise ConfigError(name, os.environ.get(name), f"cannot be loaded ({exc})", mend) from exc
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+def _own_ssl_context(ca: str) -> ssl.SSLContext:
+    """Trust one file only. It was read with the configuration, so one that fails now was moved:
+    the endpoint is out of reach, others need not be."""
+    try:
+        context = ssl.create_default_context(cafile=ca)
+    except OSError as exc:
+        raise httpx.ConnectError(f"the authorities in {ca} cannot be read ({exc})") from None
     context.set_alpn_protocols(["http/1.1"])
     return context

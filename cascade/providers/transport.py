@@ -78,9 +78,10 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
 
     No redirects, no cookies, no decompression: the body's bytes come as they were sent. Clocks are
     httpx's: ``request.extensions["timeout"]`` with ``connect``, ``read``, ``write`` and ``pool`` in
-    seconds; an absent one never ends. Proxies are the environment's at construction.
-    ``request.extensions["sent"]`` is called, without arguments, when a connection is had and the
-    request is about to be written: until then no byte of it has left.
+    seconds; an absent one never ends. ``extensions["sent"]`` is called, without arguments, when a
+    connection is had and the request is about to be written: until then no byte of it has left.
+    Proxies are the environment's at construction, unless ``extensions["proxy"]`` names one;
+    ``extensions["ca"]`` is the path of the only authorities to trust, in place of all others.
 
     Args:
         max_connections: requests that hold a connection at once; more wait, under the pool clock.
@@ -118,8 +119,9 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             httpx.TransportError: no response was had; the class says why.
             cascade.errors.Closed: the transport was closed.
         """
-        route = self._routes.to(request.url)
-        clocks: Mapping[str, float | None] = request.extensions.get("timeout", {})
+        extensions = request.extensions
+        route = self._routes.to(request.url, extensions.get("proxy"), extensions.get("ca"))
+        clocks: Mapping[str, float | None] = extensions.get("timeout", {})
         content = await request.aread()
         call = _Call(
             method=request.method,
@@ -129,7 +131,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             clocks=clocks,
         )
         await self._take_slot(clocks.get("pool"))
-        told = _TELL_SENT.set(request.extensions.get("sent"))
+        told = _TELL_SENT.set(extensions.get("sent"))
         try:
             answer = await self._send(call)
         except BaseException:

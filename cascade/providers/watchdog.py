@@ -10,18 +10,24 @@ from typing import Self
 from cascade.types import Clocks, Kind
 from cascade.wire.failures import CallFailure
 
+SLOWEST = 0.5
+"""Characters per second below which a stream trickles. A large model on an old machine makes more;
+it is there for servers that keep a dead stream alive."""
+
 
 class Watchdog:
     """Ends the current task's call when one of its clocks runs out.
 
     Used as a context manager around a call; ``token`` is called with each piece of an answer.
-    Only those keep the idle clock quiet: keep-alive comments do not. The connect clock belongs to
-    the transport. Raises ``CallFailure`` of kind ``TIMED_OUT`` from the ``with`` block.
+    Only those keep the idle clock quiet: keep-alive comments do not, and in each of its spans they
+    must amount to more than a trickle. The connect clock belongs to the transport. Raises
+    ``CallFailure`` of kind ``TIMED_OUT`` from the ``with`` block.
     """
 
     def __init__(self, clocks: Clocks, stream: bool) -> None:
         self._loop = asyncio.get_running_loop()
-        self._started = self._last_token = self._loop.time()
+        self._started = self._last_token = self._span = self._loop.time()
+        self._amount = 0
         self._first = clocks.first_token if stream else None
         self._idle = clocks.idle if stream else None
         self._total = clocks.total
@@ -29,11 +35,13 @@ class Watchdog:
         self._expired: str | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def token(self) -> float:
-        """Note that a piece of the answer has arrived, and return the time."""
+    def token(self, size: int) -> float:
+        """Note that a piece of ``size`` characters has arrived, and return the time."""
         self._last_token = self._loop.time()
+        self._amount += size
         if not self._has_token:
             self._has_token = True
+            self._span = self._last_token
             self._arm()  # from now on the idle clock runs, which may be shorter
         return self._last_token
 
@@ -62,24 +70,35 @@ class Watchdog:
         due, words = math.inf, ""
         if self._total is not None:
             due, words = self._started + self._total, f"no end within {self._total:g} s"
-        if self._has_token:
-            if self._idle is not None and self._last_token + self._idle < due:
-                return self._last_token + self._idle, f"no token for {self._idle:g} s"
-        elif self._first is not None and self._started + self._first < due:
-            return self._started + self._first, f"no first token within {self._first:g} s"
+        if not self._has_token:
+            if self._first is not None and self._started + self._first < due:
+                return self._started + self._first, f"no first token within {self._first:g} s"
+        elif self._idle is not None:
+            if self._last_token + self._idle < due:
+                due, words = self._last_token + self._idle, f"no token for {self._idle:g} s"
+            trickles = self._amount < SLOWEST * self._idle
+            if trickles and self._span + self._idle < due:
+                due = self._span + self._idle
+                words = f"a trickle: {self._amount} characters in {self._idle:g} s"
         return due, words
 
     def _arm(self) -> None:
-        """Look again when the next clock runs out: never at once, the task may be running."""
+        """Look again when the next clock runs out, or a span ends: never at once, the task may be
+        running."""
         if self._timer is not None:
             self._timer.cancel()
         due, _ = self._due()
+        if self._has_token and self._idle is not None:
+            due = min(due, self._span + self._idle)
         self._timer = None if due == math.inf else self._loop.call_at(due, self._look)
 
     def _look(self) -> None:
+        now = self._loop.time()
         due, words = self._due()
-        if due <= self._loop.time():
+        if due <= now:
             self._expired = words
             self._task.cancel()
-        else:
-            self._arm()
+            return
+        if self._idle is not None and now >= self._span + self._idle:
+            self._span, self._amount = now, 0
+        self._arm()

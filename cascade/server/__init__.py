@@ -1,8 +1,8 @@
-"""The cascade behind OpenAI's protocol: a raw ASGI application.
+"""The cascade behind OpenAI's, Anthropic's and Gemini's protocol: a raw ASGI application.
 
-``POST /v1/chat/completions`` whole and streamed, ``GET /v1/models`` and ``/v1/models/NAME``,
-``GET /health/liveness`` and ``/health/readiness``. Serve it with ``cascade.listen`` and
-``lifespan=True``; it opens the cascade at the start and closes it at the end.
+Whichever protocol a client speaks, any provider may answer. ``routes`` says what is served where.
+Serve it with ``cascade.listen`` and ``lifespan=True``; it opens the cascade at the start and closes
+it at the end.
 """
 
 from cascade.server.app import Server

@@ -8,29 +8,21 @@ from collections.abc import Mapping
 from cascade.client import AsyncCascade
 from cascade.errors import CascadeError
 from cascade.listen import Receive, Scope, Send
-from cascade.server import errors, health
-from cascade.server.chat import Chat
-from cascade.server.names import Names, UnknownModelError
-from cascade.server.origin import ForeignOriginError, refuse_foreign
+from cascade.server import errors, health, routes
+from cascade.server.answering import Answering
+from cascade.server.dialects import DIALECTS, Dialect
+from cascade.server.listings import Listing, listings
+from cascade.server.names import Names
+from cascade.server.origin import refuse_foreign
 from cascade.server.replies import JSON, Reply
+from cascade.server.routes import Route
 
 BODY_LIMIT = 32 * 1024 * 1024
 """Bytes of a request: several images given as data, and no more."""
 
-_CHAT = "/v1/chat/completions"
-_MODEL = "/v1/models/"
-_READ = ("GET", "HEAD")
-_ROUTES = {
-    _CHAT: ("POST",),
-    "/v1/models": _READ,
-    "/v1/models/NAME": _READ,
-    "/health/liveness": _READ,
-    "/health/readiness": _READ,
-}
-
 
 class Server:
-    """Serves a cascade over OpenAI's protocol.
+    """Serves a cascade over OpenAI's, Anthropic's and Gemini's protocol.
 
     It owns ``ai`` from the start: at the end of its lifespan it closes it. ``environ`` is where
     the providers' keys are looked for, the process's environment by default; ``body_limit`` is
@@ -47,43 +39,56 @@ class Server:
         self._ai = ai
         self._environ = os.environ if environ is None else environ
         self._names = Names(ai.tables)
-        self._chat = Chat(ai, self._names, body_limit)
+        self._listings = listings(ai.tables)
+        self._answering = Answering(ai, self._names, body_limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
-        elif scope["path"] == _CHAT and scope["method"] == "POST":
-            await self._chat(scope, receive, send)
+            return
+        path = scope["path"]
+        route = routes.find(path)
+        protocol = route.protocol if route is not None else None
+        dialect = DIALECTS[protocol or routes.spoken(path, scope["headers"])]
+        if route is not None and route.does == "answer" and scope["method"] == "POST":
+            work = self._answering.answer(scope, dialect, receive, send)
         else:
-            try:
-                refuse_foreign(scope["headers"])
-                reply = await self._small(scope["method"], scope["path"])
-            except (UnknownModelError, ForeignOriginError) as error:
-                reply = errors.problem(error, errors.new_id())
+            work = self._small(route, scope, dialect, receive)
+        reply = await errors.guarded(work, dialect)
+        if reply is not None:
             await reply.send(send)
 
-    async def _small(self, method: str, path: str) -> Reply:
-        allowed = _READ if path.startswith(_MODEL) else _ROUTES.get(path)
-        if allowed is None:
-            there = ", ".join(_ROUTES)
-            return errors.refusal(
-                404, f"there is nothing at {path}; there are {there}", code="not_found"
-            )
-        if method not in allowed:
-            reply = errors.refusal(
-                405, f"{path} takes {allowed[0]}, not {method}", code="method_not_allowed"
-            )
-            reply.headers.append((b"allow", ", ".join(allowed).encode()))
+    async def _small(
+        self, route: Route | None, scope: Scope, dialect: Dialect, receive: Receive
+    ) -> Reply:
+        refuse_foreign(scope["headers"])
+        path, method = scope["path"], scope["method"]
+        if route is None:
+            there = ", ".join(routes.PATHS)
+            message = f"there is nothing at {path}; there are {there}"
+            return errors.refusal(dialect, 404, message, code="not_found")
+        if method not in route.methods:
+            message = f"{path} takes {route.methods[0]}, not {method}"
+            reply = errors.refusal(dialect, 405, message, code="method_not_allowed")
+            reply.headers.append((b"allow", ", ".join(route.methods).encode()))
             return reply
-        match path:
-            case "/v1/models":
-                return Reply(200, self._names.listing, [JSON])
-            case _ if path.startswith(_MODEL):
-                return Reply(200, self._names.model(path.removeprefix(_MODEL)), [JSON])
-            case "/health/liveness":
+        match route.does:
+            case "models" | "model":
+                return self._models(route, self._listings[dialect.name])
+            case "liveness":
                 return health.liveness()
-            case _:
+            case "readiness":
                 return await health.readiness(self._ai, self._environ)
+            case _:
+                return await self._answering.count(scope, dialect, receive)
+
+    def _models(self, route: Route, listing: Listing) -> Reply:
+        if route.does == "models":
+            return Reply(200, listing.whole, [JSON])
+        model = listing.models.get(route.model)
+        if model is None:
+            raise self._names.unknown(route.model)
+        return Reply(200, model, [JSON])
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup

@@ -1,4 +1,4 @@
-"""A chat completion as it was asked over HTTP."""
+"""A request as it was asked over HTTP."""
 
 from __future__ import annotations
 
@@ -6,19 +6,26 @@ import time
 
 import msgspec
 
+from cascade.server.dialects import Dialect
+from cascade.server.framing import Framing
 from cascade.types import Request
 
 
 class Asked(msgspec.Struct, frozen=True):
     """The request, what the client called the model, and how it wants the answer sent.
 
-    ``since`` is when the request arrived, in seconds of ``time.perf_counter``.
+    ``framing`` is the form of the answer if it is streamed; ``events`` says that the client wants
+    to hear of decisions too. ``since`` is when the request arrived, in seconds of
+    ``time.perf_counter``.
     """
 
     request: Request
     model: str
     stream: bool
     include_usage: bool
+    events: bool
+    dialect: Dialect
+    framing: Framing
     since: float
 
     @property

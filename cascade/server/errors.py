@@ -1,4 +1,4 @@
-"""From what went wrong to an error in OpenAI's shape.
+"""From what went wrong to an error in the client's protocol.
 
 Every one says ``x-should-retry: false``: what could be tried again has been tried by the cascade,
 and a client that asks again pays again.
@@ -6,7 +6,9 @@ and a client that asks again pays again.
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Awaitable
 from typing import Any
 
 from cascade.client.account import attempted
@@ -23,16 +25,17 @@ from cascade.errors import (
     Rejected,
     RequestError,
     TooLong,
+    Unavailable,
     UnsupportedParameter,
 )
-from cascade.listen import TooLargeError
+from cascade.listen import ClientLeftError, TooLargeError
 from cascade.log import logger
-from cascade.server.headers import Header
+from cascade.server.dialects import Dialect
+from cascade.server.headers import Header, of_identity
 from cascade.server.names import UnknownModelError
 from cascade.server.origin import ForeignOriginError
 from cascade.server.replies import JSON, Reply
 from cascade.types import Attempt
-from cascade.wire.openai_chat import encode_error
 
 _NO_RETRY: Header = (b"x-should-retry", b"false")
 _CALLER = "invalid_request_error"
@@ -52,6 +55,7 @@ _KINDS: tuple[tuple[type[Exception], int, str, str], ...] = (  # the first that 
     (Rejected, 400, _CALLER, "rejected_by_provider"),
     (NotCached, 504, _SERVER, "not_cached"),
     (DeadlineExceeded, 504, _SERVER, "deadline_exceeded"),
+    (Unavailable, 503, _SERVER, "unavailable"),
     (Failed, 503, _SERVER, "no_answer"),
     (Broken, 502, _SERVER, "stream_broken"),
     (MissingKey, 500, _SERVER, "missing_key"),
@@ -66,26 +70,41 @@ def new_id() -> str:
     return "req_" + os.urandom(12).hex()
 
 
-def problem(error: Exception, identity: str) -> Reply:
+async def guarded(work: Awaitable[Reply | None], dialect: Dialect) -> Reply | None:
+    """Return what is to be sent: the work's reply, or what the client is told where it failed."""
+    try:
+        return await work
+    except ClientLeftError:
+        return None  # nobody is there to be told
+    except KNOWN as error:
+        return problem(error, new_id(), dialect)
+    except Exception as error:  # noqa: BLE001 - a defect must reach log and client, with an id
+        return unexpected(error, new_id(), dialect)
+
+
+def problem(error: Exception, identity: str, dialect: Dialect) -> Reply:
     """Return what the client is told of one of the ``KNOWN`` errors."""
     status, kind, code = next(row[1:] for row in _KINDS if isinstance(error, row[0]))
-    reply = refusal(status, _message(error), kind, code, _place(error), _extra(error))
-    reply.headers.append((b"x-request-id", identity.encode()))
+    reply = refusal(dialect, status, _message(error), kind, code, _place(error), _extra(error))
+    reply.headers += of_identity(identity, dialect)
+    if isinstance(error, Unavailable):
+        reply.headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))
     if isinstance(error, TooLargeError):
         reply.headers.append((b"connection", b"close"))  # the rest of the body may be under way
     return reply
 
 
-def unexpected(error: Exception, identity: str) -> Reply:
+def unexpected(error: Exception, identity: str, dialect: Dialect) -> Reply:
     """Log a defect of ours; the client gets the id under which it stands in the log."""
     logger("server").error("unexpected error", request_id=identity, exc_info=error)
     message = f"something went wrong inside the server; its log says what, under {identity}"
-    reply = refusal(500, message, _SERVER, "internal_error")
-    reply.headers.append((b"x-request-id", identity.encode()))
+    reply = refusal(dialect, 500, message, _SERVER, "internal_error")
+    reply.headers += of_identity(identity, dialect)
     return reply
 
 
 def refusal(
+    dialect: Dialect,
     status: int,
     message: str,
     kind: str = _CALLER,
@@ -93,14 +112,11 @@ def refusal(
     param: str | None = None,
     extra: dict[str, Any] | None = None,
 ) -> Reply:
-    """Return an error of OpenAI's shape; ``extra`` stands beside it under ``cascade``."""
-    body = encode_error(message, type=kind, code=code, param=param, extra=extra)
+    """Return an error; ``extra`` stands beside it under ``cascade``."""
+    body = dialect.codec.encode_error(
+        message, status=status, type=kind, code=code, param=param, extra=extra
+    )
     return Reply(status, body, [JSON, _NO_RETRY])
-
-
-def event(reply: Reply) -> bytes:
-    """Write an error as the last event of a stream, which then has no clean end."""
-    return b"data: " + reply.body + b"\n\n"
 
 
 def stopping() -> Closed:

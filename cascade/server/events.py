@@ -1,4 +1,4 @@
-"""Server-sent events over one response: the head with the first, comments into long silences."""
+"""A stream's events over one response: the head with the first, signs of life in long silences."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from types import TracebackType
 from typing import Self
 
 from cascade.listen import Send
+from cascade.server.framing import Framing
 from cascade.server.headers import Header
-from cascade.server.replies import EVENTS, UNBUFFERED
+from cascade.server.replies import UNBUFFERED
 
 QUIET_S = 10.0
-"""Seconds of silence after which a comment tells the client that the answer is still coming."""
-
-_KEEP_ALIVE = b": keep-alive\n\n"
+"""Seconds of silence after which a sign of life tells that the answer is still coming."""
 
 
 class Events:
     """Sends events while its block runs.
 
     The head leaves with the first event, so that whatever fails before can still be a proper HTTP
-    error; or with the first comment, after ``QUIET_S`` seconds without an event.
+    error; or with the first sign of life, after ``QUIET_S`` seconds without an event.
 
     Attributes:
         started: the head has left.
     """
 
-    def __init__(self, send: Send, headers: list[Header]) -> None:
+    def __init__(self, send: Send, headers: list[Header], framing: Framing) -> None:
         self.started = False
-        self._send, self._headers = send, headers
+        self._send, self._headers, self._framing = send, headers, framing
         self._beat: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -58,22 +57,24 @@ class Events:
             await self._beat
             self._beat = None
         await self._start()
-        await self._send({"type": "http.response.body", "body": data, "more_body": not last})
+        body = self._framing.pack(data, last)
+        await self._send({"type": "http.response.body", "body": body, "more_body": not last})
         self._last = self._loop.time()
 
     async def _start(self) -> None:
         if not self.started:
             self.started = True
-            headers = [EVENTS, *UNBUFFERED, *self._headers]
+            headers = [self._framing.content_type, *UNBUFFERED, *self._headers]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     def _tick(self) -> None:
         left = self._last + QUIET_S - self._loop.time()
-        # A comment that still waits for a slow client is one too many already.
+        # A sign that still waits for a slow client is one too many already.
         if left <= 0 and (self._beat is None or self._beat.done()):
-            self._beat = self._loop.create_task(self._comment())
+            self._beat = self._loop.create_task(self._live())
         self._timer = self._loop.call_later(left if left > 0 else QUIET_S, self._tick)
 
-    async def _comment(self) -> None:
+    async def _live(self) -> None:
         await self._start()
-        await self._send({"type": "http.response.body", "body": _KEEP_ALIVE, "more_body": True})
+        sign = self._framing.keep_alive
+        await self._send({"type": "http.response.body", "body": sign, "more_body": True})

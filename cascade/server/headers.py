@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from cascade import money
 from cascade.types import Answer, CacheStatus, Request
+
+if TYPE_CHECKING:
+    from cascade.server.asked import Asked
+    from cascade.server.dialects import Dialect
 
 Header = tuple[bytes, bytes]
 
@@ -22,21 +28,24 @@ _CACHES: dict[CacheStatus, Header] = {
 _ATTEMPTS = tuple((b"x-cascade-attempts", b"%d" % number) for number in range(16))
 
 
-def of_answer(answer: Answer, request: Request, elapsed_s: float) -> list[Header]:
-    """Return what is told of a whole answer. What is not known has no header.
+def of_identity(identity: str, dialect: Dialect) -> list[Header]:
+    """Return under which id the request is known."""
+    value, own = identity.encode(), dialect.id_header
+    common = (b"x-request-id", value)
+    return [common] if own is None else [common, (own, value)]
 
-    ``elapsed_s`` are the seconds since the request arrived.
-    """
-    identity = answer.id.encode()
+
+def of_answer(answer: Answer, asked: Asked) -> list[Header]:
+    """Return what is told of a whole answer. What is not known has no header."""
     headers = [
-        (b"cache-status", _cache_status(answer.cache, request)),
+        (b"cache-status", _cache_status(answer.cache, asked.request)),
         _CACHES[answer.cache],
         (b"x-cascade-rung", _safe(answer.rung)),
         (b"x-cascade-model", _safe(answer.model)),
         _attempts(len(answer.attempts)),
-        (b"x-cascade-request-id", identity),
-        (b"x-request-id", identity),
-        (b"server-timing", b"total;dur=%.3f" % (elapsed_s * 1000)),
+        (b"x-cascade-request-id", answer.id.encode()),
+        *of_identity(answer.id, asked.dialect),
+        (b"server-timing", b"total;dur=%.3f" % (asked.elapsed_s * 1000)),
     ]
     if answer.age_s is not None and answer.cache == "exact":
         headers.append((b"age", b"%d" % answer.age_s))
@@ -46,29 +55,42 @@ def of_answer(answer: Answer, request: Request, elapsed_s: float) -> list[Header
         headers.append((b"x-cascade-saved-usd", _usd(answer.saved)))
     if answer.confidence is not None:
         headers.append((b"x-cascade-confidence", b"%.4f" % answer.confidence))
+    if answer.dropped:
+        headers.append(_dropped(answer.dropped))
     return headers
 
 
 def of_beginning(
-    request: Request, identity: str, rung: str | None, model: str | None, elapsed_s: float
+    asked: Asked,
+    identity: str,
+    rung: str | None = None,
+    model: str | None = None,
+    dropped: Sequence[str] = (),
 ) -> list[Header]:
     """Return what is known of a live stream when its first piece leaves.
 
-    ``rung`` and ``model`` are None where a comment has to leave before anybody has answered.
+    ``rung`` and ``model`` are None where something has to leave before anybody has answered.
     """
+    request = asked.request
     status: CacheStatus = "off" if request.cache == "off" else "miss"
     headers = [
         (b"cache-status", _cache_status(status, request)),
         _CACHES[status],
         (b"x-cascade-request-id", identity.encode()),
-        (b"x-request-id", identity.encode()),
-        (b"server-timing", b"first;dur=%.3f" % (elapsed_s * 1000)),
+        *of_identity(identity, asked.dialect),
+        (b"server-timing", b"first;dur=%.3f" % (asked.elapsed_s * 1000)),
     ]
     if rung is not None:
         headers.append((b"x-cascade-rung", _safe(rung)))
     if model is not None:
         headers.append((b"x-cascade-model", _safe(model)))
+    if dropped:
+        headers.append(_dropped(dropped))
     return headers
+
+
+def _dropped(names: Sequence[str]) -> Header:
+    return (b"x-cascade-dropped", ",".join(names).encode())
 
 
 def _attempts(number: int) -> Header:

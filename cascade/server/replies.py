@@ -12,7 +12,6 @@ from cascade.server.headers import Header
 from cascade.types import Answer, Response
 
 JSON: Header = (b"content-type", b"application/json")
-EVENTS: Header = (b"content-type", b"text/event-stream; charset=utf-8")
 UNBUFFERED: tuple[Header, ...] = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
 

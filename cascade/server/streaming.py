@@ -1,31 +1,38 @@
-"""Answers as streams of chunks: stored ones at once, live ones as they come."""
+"""Answers as streams: stored ones at once, live ones as they come."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 from cascade.client import AsyncCascade, AsyncStream
 from cascade.client.account import account
 from cascade.listen import Send
+from cascade.policy.parameters import dropped
 from cascade.server import errors, headers
 from cascade.server.asked import Asked
 from cascade.server.events import Events
-from cascade.server.replies import EVENTS, UNBUFFERED, Reply, named
-from cascade.types import Answer, Delta
-from cascade.wire.openai_chat.stream_writer import StreamWriter
+from cascade.server.replies import UNBUFFERED, Reply, named
+from cascade.types import Answer, Decision, Delta, Request, Rung, Tables
+from cascade.wire.codec import Writer
 from cascade.wire.replay import deltas_of
 
 
 def replayed(answer: Answer, asked: Asked) -> Reply:
     """Return a whole answer as a stream: a live one's events, all in one body."""
-    told = headers.of_answer(answer, asked.request, asked.elapsed_s)
-    return Reply(200, _events(answer, asked), [EVENTS, *UNBUFFERED, *told])
+    framing = asked.framing
+    body = framing.pack(_events(answer, asked), last=True)
+    told = headers.of_answer(answer, asked)
+    return Reply(200, body, [framing.content_type, *UNBUFFERED, *told])
 
 
 def _events(answer: Answer, asked: Asked) -> bytes:
     response = named(answer)
-    writer = StreamWriter(response.id, response.created, answer.model, asked.include_usage)
+    identity = answer.id if asked.events else response.id
+    writer = asked.dialect.codec.writer(
+        identity, response.created, answer.model, asked.include_usage
+    )
     return b"".join(
         (
             writer.start(),
@@ -43,12 +50,12 @@ async def stream(ai: AsyncCascade, asked: Asked, send: Send) -> Reply | None:
         Closed: so does the server's end, where it cancels what is under way.
     """
     identity = errors.new_id()
-    beginning = headers.of_beginning(asked.request, identity, None, None, asked.elapsed_s)
-    async with Events(send, beginning) as events:
+    beginning = headers.of_beginning(asked, identity)
+    async with Events(send, beginning, asked.framing) as events:
         try:
             async with AsyncStream(ai, asked.request) as answering:
                 identity = answering.id
-                return await _pass_on(answering, events, asked)
+                return await _Passage(ai.tables, answering, events, asked).run()
         except asyncio.CancelledError:
             if not events.started:
                 raise errors.stopping() from None
@@ -56,47 +63,80 @@ async def stream(ai: AsyncCascade, asked: Asked, send: Send) -> Reply | None:
         except errors.KNOWN as error:
             if not events.started:
                 raise
-            reply = errors.problem(error, identity)
+            reply = errors.problem(error, identity, asked.dialect)
         except Exception as error:
             # A defect of ours, and the head has left: all we have is an error event.
             if not events.started:
                 raise
-            reply = errors.unexpected(error, identity)
-        await events.send(errors.event(reply), last=True)
+            reply = errors.unexpected(error, identity, asked.dialect)
+        await events.send(asked.dialect.codec.encode_error_event(reply.body), last=True)
         return None
 
 
-async def _pass_on(answering: AsyncStream, events: Events, asked: Asked) -> Reply | None:
-    writer: StreamWriter | None = None
-    async for deltas in answering.batches():
-        if writer is None:
-            answer = answering.known
-            if answer is not None:  # it was held until accepted, or is somebody else's
-                if not events.started:
-                    return replayed(answer, asked)
-                await events.send(_events(answer, asked), last=True)
-                return None
-            writer = _live_writer(deltas, events, asked, answering)
-            data = writer.start()
-        else:
-            data = b""
-        data += b"".join(map(writer.write, deltas))
-        if data:
-            await events.send(data)
-    answer = answering.answer
-    assert writer is not None, "an answer has at least its finish reason to stream"
-    await events.send(writer.end(answer.response.usage, account(answer)), last=True)
-    return None
+class _Passage:
+    """Passes one stream on as it comes."""
+
+    def __init__(
+        self, tables: Tables, answering: AsyncStream, events: Events, asked: Asked
+    ) -> None:
+        self._tables, self._answering = tables, answering
+        self._events, self._asked = events, asked
+
+    async def run(self) -> Reply | None:
+        """Pass on what comes; return what is to be sent instead where nothing has been yet."""
+        events, asked, writer = self._events, self._asked, None
+        async for batch in self._answering.batches():
+            data = self._decisions(batch) if asked.events else b""
+            deltas = _deltas(batch)
+            if deltas and writer is None:
+                answer = self._answering.known
+                if answer is not None:  # it was held until accepted, or is somebody else's
+                    if not (data or events.started):
+                        return replayed(answer, asked)
+                    await events.send(data + _events(answer, asked), last=True)
+                    return None
+                writer = self._begin(deltas)
+                data += writer.start()
+            if writer is not None:
+                data += b"".join(map(writer.write, deltas))
+            if data:
+                await events.send(data)
+        answer = self._answering.answer
+        assert writer is not None, "an answer has at least its finish reason to stream"
+        await events.send(writer.end(answer.response.usage, account(answer)), last=True)
+        return None
+
+    def _decisions(self, batch: Sequence[Delta | Decision]) -> bytes:
+        """Write the decisions among a batch's pieces. They go before the others: none is made on
+        what has begun to leave."""
+        write, now = self._asked.dialect.decided, int(time.time())
+        return b"".join(
+            write(piece, self._answering.id, now, self._asked.model)
+            for piece in batch
+            if isinstance(piece, Decision)
+        )
+
+    def _begin(self, deltas: Sequence[Delta]) -> Writer:
+        """Begin a live stream with what its first pieces tell of who answers."""
+        asked, answering = self._asked, self._answering
+        model = next((delta.model for delta in deltas if delta.model), None)
+        rung = answering.rung
+        lost = () if rung is None else _dropped(self._tables.rungs[rung], asked.request)
+        self._events.tell(headers.of_beginning(asked, answering.id, rung, model, lost))
+        known = next((delta.id for delta in deltas if delta.id), answering.id)
+        # Decisions may have left under the answer's own id: one stream has one id.
+        identity = answering.id if asked.events else known
+        return asked.dialect.codec.writer(
+            identity, int(time.time()), model or asked.model, asked.include_usage
+        )
 
 
-def _live_writer(
-    deltas: list[Delta], events: Events, asked: Asked, answering: AsyncStream
-) -> StreamWriter:
-    """Begin a live stream with what its first pieces tell of who answers."""
-    model = next((delta.model for delta in deltas if delta.model), None)
-    known = next((delta.id for delta in deltas if delta.id), answering.id)
-    beginning = headers.of_beginning(
-        asked.request, answering.id, answering.rung, model, asked.elapsed_s
-    )
-    events.tell(beginning)
-    return StreamWriter(known, int(time.time()), model or asked.model, asked.include_usage)
+def _deltas(batch: Sequence[Delta | Decision]) -> list[Delta]:
+    return [piece for piece in batch if isinstance(piece, Delta)]
+
+
+def _dropped(rung: Rung, request: Request) -> tuple[str, ...]:
+    """What of a request is dropped whichever of the rung's endpoints answers."""
+    first, *others = rung.endpoints
+    names = dropped(request, first.lacks)
+    return tuple(name for name in names if all(name in other.lacks for other in others))

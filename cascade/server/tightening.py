@@ -14,6 +14,9 @@ from cascade.server import origin
 from cascade.server.headers import Header
 from cascade.types import CacheUse, Request
 
+_PATIENCE = (b"x-stainless-read-timeout", b"x-server-timeout")
+"""Where clients of OpenAI and Anthropic, and those of Google, tell how long they wait."""
+
 _MARGIN = 0.05
 _LARGEST_MARGIN = 0.5  # seconds
 _LARGEST_AGE = 2.0**31  # seconds; what is longer means this (RFC 9111)
@@ -22,8 +25,8 @@ _LARGEST_AGE = 2.0**31  # seconds; what is longer means this (RFC 9111)
 def tightened(request: Request, headers: Sequence[Header], deadline: float) -> Request:
     """Return the request as its headers restrict it.
 
-    ``Cache-Control`` and ``x-stainless-read-timeout`` are read. ``deadline`` is the configured
-    one in seconds, which holds where the request names none.
+    ``Cache-Control`` is read, and how long the client waits. ``deadline`` is the configured one
+    in seconds, which holds where the request names none.
 
     Raises:
         ForeignOriginError: ``Origin`` is a web page's of another address.
@@ -31,7 +34,7 @@ def tightened(request: Request, headers: Sequence[Header], deadline: float) -> R
     for name, value in headers:
         if name == b"cache-control":
             request = _cached(request, value.decode("latin-1"))
-        elif name == b"x-stainless-read-timeout":
+        elif name in _PATIENCE:
             request = _timed(request, value.decode("latin-1"), deadline)
         elif name == b"origin":  # here, and not in one more pass over the headers
             origin.check(value, headers)
@@ -39,8 +42,7 @@ def tightened(request: Request, headers: Sequence[Header], deadline: float) -> R
 
 
 def _timed(request: Request, value: str, deadline: float) -> Request:
-    """OpenAI's clients tell how long they wait. Answer a little earlier: a client whose patience
-    ends first asks again, and pays again."""
+    """Answer a little before the client's patience ends: it asks again, and pays again."""
     try:
         patience = float(value)
     except ValueError:  # "None" where the client waits for ever

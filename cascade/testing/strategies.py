@@ -47,11 +47,6 @@ _CLOCKS = (
 )
 _PASSING = (Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4
 _KINDS = (None,) * 22 + (*Kind, Kind.CALLER, *(Kind.TOO_LONG,) * 3, *_PASSING)
-    *Kind,
-    Kind.CALLER,
-    *(Kind.TOO_LONG,) * 3,
-    *(Kind.OVERLOADED, Kind.LIMITED, Kind.UNAVAILABLE) * 4,
-)
 _WINDOWS = (8_000, 8_001, 32_000)
 _SECONDS = (1.0, 0.05, 0.3, 1.0, 2.0, 4.0, 9.0)
 _ORDERS = tuple(tuple(permutations(range(size))) for size in range(5))

@@ -11,6 +11,7 @@ from cascade.types.answer import (
 )
 from cascade.types.chat import (
     CacheUse,
+    Decision,
     Delivery,
     Delta,
     FinishReason,
@@ -75,6 +76,7 @@ __all__ = [
     "Comparison",
     "Complexity",
     "Decide",
+    "Decision",
     "Delivery",
     "Delta",
     "Endpoint",

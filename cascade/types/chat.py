@@ -253,3 +253,12 @@ class Delta(msgspec.Struct, frozen=True, omit_defaults=True):
     def has_content(self) -> bool:
         """Whether it carries a part of the answer proper: text or a piece of a tool call."""
         return bool(self.text or self.tool_calls)
+
+
+class Decision(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What becomes of a request before its answer, for those who want to watch: an answer of this
+    rung is being checked, or the ladder is climbed to this rung. ``why`` is in words."""
+
+    event: Literal["checking", "climbing"]
+    rung: str
+    why: str | None = None

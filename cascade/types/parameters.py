@@ -20,12 +20,13 @@ Advisory = Literal[
 ]
 """Dropped for a model that does not take them, and listed in ``Answer.dropped``."""
 
-Binding = Literal["tools", "images", "response_format", "stop", "logprobs"]
-"""A model that does not take one of these is no option for a request that uses it."""
+Binding = Literal["tools", "images", "response_format", "json_object", "stop", "logprobs"]
+"""A model that does not take one of these is no option for a request that uses it. A model may
+keep to a schema and not know ``json_object``, which asks for any JSON."""
 
-Lackable = Literal[Binding, Advisory, "stream_options"]
-"""What a model may lack: a parameter, or ``stream_options``, without which a stream reports no
-usage."""
+Lackable = Literal[Binding, Advisory, "stream_options", "system_turns"]
+"""What a model may lack: a parameter; ``stream_options``, without which a stream reports no usage;
+``system_turns``, system messages between the others, which then go as a user's."""
 
 ADVISORY: tuple[Advisory, ...] = get_args(Advisory)
 BINDING: tuple[Binding, ...] = get_args(Binding)

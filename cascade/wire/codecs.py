@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from cascade.types import ProtocolName
-from cascade.wire import openai_chat
+from cascade.wire import anthropic, gemini, openai_chat
 from cascade.wire.codec import Codec
 
 __all__ = ["CODECS"]
 
-CODECS: dict[ProtocolName, Codec] = {"openai": openai_chat}
+CODECS: dict[ProtocolName, Codec] = {
+    "openai": openai_chat,
+    "anthropic": anthropic,
+    "gemini": gemini,
+}

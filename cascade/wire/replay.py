@@ -20,18 +20,33 @@ def deltas_of(response: Response) -> Iterator[Delta]:
     message = response.message
     if response.model or response.id:
         yield Delta(model=response.model or None, id=response.id or None)
-    for piece in _pieces(response.reasoning):
-        yield Delta(reasoning=piece)
+    yield from _reasoning(response)
     yield from _text(response)
     for piece in _pieces(message.refusal or ""):
         yield Delta(refusal=piece)
     for index, call in enumerate(message.tool_calls):
-        yield Delta(tool_calls=(ToolCallDelta(index, call.id, call.name),))
+        yield Delta(
+            tool_calls=(ToolCallDelta(index, call.id, call.name, signature=call.signature),)
+        )
         for piece in _pieces(call.arguments):
             yield Delta(tool_calls=(ToolCallDelta(index, arguments=piece),))
-    yield Delta(finish_reason=response.finish_reason)
+    yield Delta(finish_reason=response.finish_reason, stop_sequence=response.stop_sequence)
     if response.usage is not None:
         yield Delta(usage=response.usage)
+
+
+def _reasoning(response: Response) -> Iterator[Delta]:
+    """Each thought after its own text, where the thoughts' texts are the reasoning, else all of
+    them after it."""
+    thoughts = response.message.thoughts
+    apart = "".join(thought.text for thought in thoughts) == response.reasoning
+    if not apart:
+        for piece in _pieces(response.reasoning):
+            yield Delta(reasoning=piece)
+    for thought in thoughts:
+        for piece in _pieces(thought.text if apart else ""):
+            yield Delta(reasoning=piece)
+        yield Delta(thought=thought)
 
 
 def _text(response: Response) -> Iterator[Delta]:

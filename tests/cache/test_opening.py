@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from cascade.cache.leases import DIRECTORY as FLIGHTS
 from cascade.cache.opening import ASIDE, DATABASE, open_rows
 from cascade.cache.secret import load_secret
 from cascade.errors import ConfigError
@@ -44,6 +45,7 @@ def test_directory_and_files_are_their_owners_only(directory: Path) -> None:
     cache.flush()
     assert stat.S_IMODE(directory.stat().st_mode) == 0o700
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
+    assert modes.pop(FLIGHTS) == 0o700
     cache.close()
     assert set(modes) == {DATABASE, f"{DATABASE}-wal", f"{DATABASE}-shm"}
     assert set(modes.values()) == {0o600}

@@ -80,3 +80,56 @@ def test_a_rung_whose_endpoints_lack_what_its_bar_reads_is_told(place: Place, ru
     assert "it will be called last, since it could not be accepted" in warning["problem"]
     accepting = ladder(*models, more='[decide]\nwhen_unsure = "accept"\n')
     assert warnings(place, run, accepting) == []
+
+
+def test_each_vendors_key_that_goes_to_a_foreign_host_is_told(place: Place, run: Run) -> None:
+    text = ladder("openai/gpt-4o-mini", "mine/x", "mine/y", "anthropic/claude-opus-4-5") + (
+        '[decide]\nwhen_unsure = "accept"\n'
+        '[providers.openai]\nbase_url = "http://gate.test:8000/v1"\n'
+        '[providers.mine]\nbase_url = "https://mine.test/v1"\nkey = "$ANTHROPIC_API_KEY"\n'
+    )
+    first, second = warnings(place, run, text)
+    assert first["place"] == "providers.openai.base_url"
+    assert first["problem"] == (
+        "$OPENAI_API_KEY, openai's key, goes to http://gate.test:8000, which is not openai's own"
+    )
+    assert second["place"] == "providers.mine.base_url"
+    assert "$ANTHROPIC_API_KEY, anthropic's key, goes to https://mine.test," in second["problem"]
+    assert 'key = "$…" or "none" under [providers.mine]' in second["mend"]
+
+
+def test_a_key_that_the_environment_sends_elsewhere_is_told_too(
+    place: Place, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1")
+    (warning,) = warnings(place, run, ladder("openai/gpt-4o-mini", "openai/gpt-4o"))
+    assert "goes to http://127.0.0.1:1, which is not openai's own" in warning["problem"]
+
+
+def test_a_vendor_with_two_variables_is_told_once(place: Place, run: Run) -> None:
+    text = ladder("anthropic/claude-opus-4-5") + (
+        '[providers.anthropic]\nbase_url = "https://gate.test/v1"\n'
+    )
+    (warning,) = warnings(place, run, text)
+    assert warning["problem"].startswith("$ANTHROPIC_API_KEY or $ANTHROPIC_AUTH_TOKEN, anthropic's")
+
+
+def test_a_key_of_ones_own_may_go_anywhere(place: Place, run: Run) -> None:
+    text = ladder("mine/x") + (
+        '[providers.mine]\nbase_url = "https://mine.test/v1"\nkey = "$MINE_KEY"\n'
+    )
+    place.write("config.toml", text)
+    assert run("check", "--json", MINE_KEY="something").json["warnings"] == []
+
+
+@pytest.mark.parametrize("api_version", ["", 'api_version = "2024-10-21"\n'])
+def test_a_deployment_without_a_version_is_told(place: Place, run: Run, api_version: str) -> None:
+    text = ladder("azure/ours") + (
+        '[providers.azure]\nbase_url = "https://x.openai.azure.com/openai/deployments/ours"\n'
+        f'{api_version}[models."azure/ours"]\nprice = {{ input = 1, output = 2 }}\n'
+    )
+    place.write("config.toml", text)
+    told = run("check", "--json", AZURE_OPENAI_API_KEY="something").json["warnings"]
+    assert [each["place"] for each in told] == (
+        [] if api_version else ["providers.azure.api_version"]
+    )

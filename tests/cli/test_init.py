@@ -59,3 +59,32 @@ def test_the_suggested_models_are_in_the_price_list_cheapest_first(provider: str
     costs = [2 * price.input + price.output for price in prices if price is not None]
     assert len(costs) == len(prices)
     assert costs == sorted(costs)
+
+
+@pytest.mark.parametrize(
+    ("variable", "provider", "protocol"),
+    [
+        ("ANTHROPIC_API_KEY", "anthropic", "anthropic"),
+        ("ANTHROPIC_AUTH_TOKEN", "anthropic", "anthropic"),
+        ("GOOGLE_API_KEY", "google", "gemini"),
+        ("GEMINI_API_KEY", "google", "gemini"),
+        ("MISTRAL_API_KEY", "mistral", "openai"),
+    ],
+)
+def test_each_vendor_is_asked_in_its_own_protocol(
+    place: Place, run: Run, variable: str, provider: str, protocol: str
+) -> None:
+    ran = run("init", "--json", **{variable: SECRET})
+    assert ran.json["found"] == [{"provider": provider, "variable": variable}]
+    rungs = load(place.path / "config.toml", {variable: SECRET}).rungs.values()
+    assert {rung.endpoints[0].protocol for rung in rungs} == {protocol}
+
+
+def test_it_says_what_the_preset_makes_of_models_without_log_probabilities(run: Run) -> None:
+    ran = run("init", ANTHROPIC_API_KEY=SECRET)
+    assert "reads log-probabilities, which none of its endpoints gives" in ran.err
+    assert 'when_unsure = "accept"' in ran.err
+
+
+def test_it_has_nothing_to_add_where_the_preset_fits(run: Run) -> None:
+    assert "Warning" not in run("init", OPENAI_API_KEY=SECRET).err

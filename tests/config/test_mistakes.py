@@ -45,6 +45,32 @@ def the_one(text: str, env: dict[str, str] | None = None) -> ConfigError:
         ('[cache]\nsize = "1 kB"', "cache.entry_limit", 1_000_000, "below size"),
         ('[server]\nlisten = "8700"', "server.listen", "8700", "127.0.0.1:8700"),
         ('[server]\naliases = { x = "smal" }', "server.aliases.x", "smal", "auto"),
+        (
+            '[providers.mine]\nprotocol = "openia"',
+            "providers.mine.protocol",
+            "openia",
+            '"openai"',
+        ),
+        (
+            '[providers.mine]\nkey_header = "x-key"',
+            "providers.mine.key_header",
+            "x-key",
+            '"x-api-key"',
+        ),
+        (
+            '[providers.mine]\napi_version = "2024/10"',
+            "providers.mine.api_version",
+            "2024/10",
+            '"2024-10-21"',
+        ),
+        ('[providers.mine]\nca = ""', "providers.mine.ca", "", "certificates/company.pem"),
+        ("[providers.mine]\ncas = 1", "providers.mine.cas", None, '"ca"'),
+        (
+            '[providers.mine]\nbase_url = "https://x.test/v1?api-version=1"',
+            "providers.mine.base_url",
+            None,
+            "api_version",
+        ),
         ("[tiers.pro]\nmonthly_tokens = 1", "tiers", None, "Take it out"),
         ("[cahce]\nttl = 1", "cahce", None, '"cache"'),
         ('[rungs]\nx = "gpt-4o"', "rungs.x", "gpt-4o", '"PROVIDER/MODEL"'),
@@ -103,7 +129,7 @@ def test_a_wrong_setting_has_place_value_and_mend(
         ("calls = 1\nhedge = 2", "rungs.m.hedge", "calls = 2"),
         ("hedge = 9\ntimeout = { first_token = 8 }", "rungs.m.hedge", "below"),
         ("calls = true", "rungs.m.calls", "digits"),
-        ("nonsense = 1", "rungs.m.nonsense", "Known here: accept, calls"),
+        ("nonsense = 1", "rungs.m.nonsense", "Known here: accept, balance, calls"),
     ],
 )
 def test_a_wrong_setting_of_a_rung_has_place_and_mend(line: str, place: str, mend: str) -> None:
@@ -182,6 +208,12 @@ SECRET = "sk-proj-VerySecret0123456789"
         f'[providers]\nopenai = "{SECRET}"',
         f'[providers.openai]\nbase_url = "https://me:{SECRET}@example.com/v1"',
         f'[providers.openai]\nbase_url = "{SECRET}"',
+        f'[providers.openai]\nproxy = "http://me:{SECRET}@example.com"',
+        f'[providers.openai]\nproxy = "{SECRET}"',
+        f'[providers.openai]\nca = "{SECRET}"',
+        f'[providers.openai]\napi_version = "{SECRET}&"',
+        f'[providers.openai]\nkey_header = "{SECRET}"',
+        f'[providers.openai]\nprotocol = "{SECRET}"',
         f'[providers.openai]\nheaders = {{ Authorization = "Bearer {SECRET}" }}',
         f'[providers.openai]\nheaders = {{ x-team = "{SECRET}\\n" }}',
         f'[decide]\npreset = "{SECRET}"',
@@ -215,6 +247,7 @@ leaves = st.one_of(
 )
 names = st.one_of(
     st.sampled_from(sorted(TABLES | keys_at(("rungs", "x")) | keys_at(("models", "x")))),
+    st.sampled_from(sorted(keys_at(("providers", "x")) | keys_at(("rungs", "x", "endpoints", 0)))),
     st.sampled_from(["default", "openai", "openai/gpt-4o", "timeout", "price", "start"]),
     st.text(string.printable, min_size=1, max_size=6),
 )

@@ -138,3 +138,24 @@ def test_a_ladders_fingerprint_follows_what_answers_not_what_it_is_called() -> N
         ),
     ]
     assert len({base, *others}) == len(others) + 1
+
+
+def test_a_fingerprint_does_not_follow_how_a_model_is_called() -> None:
+    def mark(provider: dict[str, object], rung: dict[str, object]) -> bytes:
+        data = {
+            "ladders": {"default": ["m"]},
+            "rungs": {"m": {"endpoints": ["mine/x", "mine/y"], **rung}},
+            "providers": {"mine": {"base_url": "https://mine.test/v1", **provider}},
+        }
+        return compiled(data).ladders["default"].fingerprint
+
+    base = mark({}, {})
+    for provider in (
+        {"protocol": "anthropic"},
+        {"key": "$MINE", "key_header": "api-key"},
+        {"proxy": "http://127.0.0.1:1", "api_version": "preview", "headers": {"x-team": "a"}},
+    ):
+        assert mark(dict(provider), {}) == base
+    weighed = [{"model": "mine/x", "weight": 9}, "mine/y"]
+    assert mark({}, {"endpoints": weighed, "balance": "weight", "hedge": "learned"}) == base
+    assert mark({"base_url": "https://mine.test/v2"}, {}) != base

@@ -45,7 +45,7 @@ def test_what_a_provider_lacks_is_something_a_request_can_use(name: str) -> None
 
 
 def test_a_model_may_lack_every_parameter_that_the_policy_knows() -> None:
-    assert set(get_args(Lackable)) == PARAMETERS | {"stream_options"}
+    assert set(get_args(Lackable)) == PARAMETERS | {"stream_options", "system_turns"}
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,7 @@ def test_a_model_may_lack_every_parameter_that_the_policy_knows() -> None:
         ("openai/x", {"OPENAI_BASE_URL": "http://127.0.0.1:9/v1/"}, "http://127.0.0.1:9/v1"),
         ("openai/x", {"OPENAI_BASE_URL": ""}, "https://api.openai.com/v1"),
         ("anthropic/x", {"ANTHROPIC_BASE_URL": "https://gate.test"}, "https://gate.test/v1"),
+        ("google/x", {"GOOGLE_GEMINI_BASE_URL": "https://g.test/"}, "https://g.test/v1beta"),
         (
             "azure/x",
             {"AZURE_OPENAI_ENDPOINT": "https://x.openai.azure.com/"},

@@ -56,7 +56,7 @@ def test_nothing_is_delivered_at_first_and_every_model_is_listed() -> None:
     with running(Emulator(SMALL)) as url:
         body = delivered(url)
     zeros = dict.fromkeys(Tally.__struct_fields__, 0)
-    assert body == zeros | {"by_model": dict.fromkeys(SMALL.models, zeros)}
+    assert body == zeros | {"by_model": dict.fromkeys(SMALL.models, zeros), "faults": {}}
 
 
 @pytest.mark.anyio

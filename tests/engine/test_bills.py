@@ -17,7 +17,7 @@ from cascade import AsyncCascade, CascadeError, Failed
 from cascade.engine.attempt import run_attempt
 from cascade.errors import Closed
 from cascade.policy.model import Call
-from cascade.providers.endpoint import Caller
+from cascade.providers.endpoint import Caller, Progress
 from cascade.providers.transport import AiohttpTransport
 from cascade.types import Attempt, Clocks, Endpoint, Kind, Message, Price, Request, Rung
 from tests.engine.scripted import Exchange, Script, completion, hangs, provider, says
@@ -227,9 +227,9 @@ async def a_bill(
                 Caller(offer, None, transport),
                 Rung("small", (offer,)),
                 request,
+                Progress(),
                 logprobs=False,
                 stream=stream,
-                on_delta=None,
             )
         finally:
             await transport.aclose()

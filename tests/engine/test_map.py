@@ -76,7 +76,7 @@ async def test_an_error_ends_it_and_stops_the_others(tmp_path: Path) -> None:
 
 async def test_errors_take_their_place_in_the_order_on_request(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, ALONE) as ai:
-        one.on("strong", says("one"), fails(401), says("three"))
+        one.on("strong", says("one"), fails(400), says("three"))
         found: list[Any] = [
             each async for each in ai.map(["a", "", "b", "c"], concurrency=1, return_errors=True)
         ]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cascade.engine.loop import Ended, Run
+from cascade.engine.loop import Ended, Means, Run
+from cascade.engine.standings import Standings
 from cascade.engine.totals import Totals
 from cascade.policy.machine import Step
 from cascade.policy.model import Check, Event, Offer, Option, Plan, Rule, State
@@ -87,10 +88,13 @@ async def test_a_run_whose_future_was_cancelled_keeps_its_account_all_the_same()
         deadline = asyncio.get_running_loop().time() + BOUND
         run = Run(
             Plan((option,), (0,), reference=0, deadline=deadline),
-            Threshold(),
             Request(messages=(Message("user", QUESTION),)),
-            {"strong": Rung("strong", (endpoint,))},
-            {"one/strong": Caller(endpoint, None, transport)},
+            Means(
+                Threshold(),
+                {"strong": Rung("strong", (endpoint,))},
+                {"one/strong": Caller(endpoint, None, transport)},
+                Standings(),
+            ),
         )
         run.on_end = heard.append
         run.begin()

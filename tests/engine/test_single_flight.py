@@ -176,7 +176,7 @@ async def test_an_answer_that_would_not_do_for_the_waiter_is_not_given_to_it(
 
 async def test_a_best_effort_answer_is_its_askers_alone(tmp_path: Path) -> None:
     steps = (SMALL, Step("strong", accept=None, settings={"calls": 1}))
-    scripts: list[Script] = [fails(401), says("dear")]
+    scripts: list[Script] = [fails(500), says("dear")]
     async with provider() as one, opened(one.url, tmp_path, steps, cache={}) as ai:
         one.on("small", says("perhaps", before=0.05, logprob=-3.0))
         one.on("strong", *scripts)

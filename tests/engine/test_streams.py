@@ -279,4 +279,5 @@ async def test_after_the_commit_no_other_calls_pieces_leave() -> None:
     for call, text in ((0, "a late"), (1, " c")):
         delivery.take(call, Delta(text=text))
     outlet.end()
-    assert [delta.text async for batch in outlet.batches() for delta in batch] == ["b", " c"]
+    pieces = [piece async for batch in outlet.batches() for piece in batch]
+    assert pieces == [Delta(text="b"), Delta(text=" c")]

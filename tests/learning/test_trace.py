@@ -57,7 +57,7 @@ def test_what_was_not_measured_is_absent_and_never_zero(tmp_path: Path) -> None:
 
     answer = read_trace(path).rows[0].answers["small"]
 
-    absent = set(answer.__struct_fields__) - {"text", "samples"}
+    absent = set(answer.__struct_fields__) - {"text", "samples", "tool_calls"}
     assert {getattr(answer, name) for name in absent} == {None}
 
 

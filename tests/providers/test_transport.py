@@ -627,6 +627,93 @@ async def test_a_proxy_that_refuses_is_a_proxy_error(
     assert "secret" not in str(caught.value)
 
 
+# ---- a way of an endpoint's own
+
+
+@pytest.fixture
+def bundle(tmp_path: Path, authority: trustme.CA) -> str:
+    """The private authority as a file."""
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def by(url: str, **way: str) -> httpx.Request:
+    request = post(url, connect=BOUND)
+    request.extensions.update(way)
+    return request
+
+
+async def test_a_request_with_authorities_of_its_own_trusts_them(
+    tls: ssl.SSLContext, bundle: str
+) -> None:
+    async with serve(answer, tls=tls) as server, AiohttpTransport() as transport:
+        assert (await fetch(transport, by(server.url, ca=bundle))).content == b"ok"
+        session = server.peers[0].writer.get_extra_info("ssl_object")
+        assert session.selected_alpn_protocol() in (None, "http/1.1")
+
+
+async def test_a_requests_own_authorities_are_nobody_elses(
+    tls: ssl.SSLContext, bundle: str
+) -> None:
+    async with serve(answer, tls=tls) as server, AiohttpTransport() as transport:
+        await fetch(transport, by(server.url, ca=bundle))
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await transport.handle_async_request(post(server.url))
+        assert (await fetch(transport, by(server.url, ca=bundle))).content == b"ok"
+
+
+async def test_a_requests_own_authorities_take_the_place_of_the_others(
+    tls: ssl.SSLContext, trusting: ssl.SSLContext, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(other))
+    transport = AiohttpTransport(ssl_context=trusting)
+    async with serve(answer, tls=tls) as server, transport:
+        await fetch(transport, post(server.url))
+        with pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY_FAILED"):
+            await transport.handle_async_request(by(server.url, ca=str(other)))
+
+
+async def test_authorities_that_went_away_are_a_connect_error(tmp_path: Path) -> None:
+    absent = str(tmp_path / "absent.pem")
+    async with AiohttpTransport() as transport:
+        with pytest.raises(httpx.ConnectError, match=r"absent\.pem cannot be read"):
+            await transport.handle_async_request(by("https://127.0.0.1:1/", ca=absent))
+
+
+async def test_a_request_goes_by_a_proxy_of_its_own_to_an_authority_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, tls: ssl.SSLContext, bundle: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{closed_port()}")
+    monkeypatch.setenv("NO_PROXY", "upstream.test")
+    transport = AiohttpTransport()
+    async with serve(answer, tls=tls) as upstream, serve(tunnel(upstream)) as proxy, transport:
+        own = f"http://127.0.0.1:{proxy.port}"
+        request = by("https://upstream.test/v1", proxy=own, ca=bundle)
+        request.headers["Authorization"] = "Bearer sk-secret"
+        assert (await fetch(transport, request)).content == b"ok"
+    (connecting,) = proxy.peers[0].heads
+    assert connecting.startswith(b"CONNECT upstream.test:443 HTTP/1.1\r\n")
+    assert b"sk-secret" not in connecting
+    assert upstream.peers[0].heads[0].startswith(b"POST /v1 HTTP/1.1\r\n")
+
+
+async def test_two_requests_for_one_address_go_by_proxies_of_their_own() -> None:
+    async with serve(answer) as one, serve(answer) as other, AiohttpTransport() as transport:
+        for proxy in (one, other, one):
+            way = f"http://127.0.0.1:{proxy.port}"
+            await fetch(transport, by("http://upstream.test/v1", proxy=way))
+        assert (one.requests, other.requests) == (2, 1)
+
+
+async def test_a_proxy_of_ones_own_that_is_down_is_a_proxy_error() -> None:
+    async with AiohttpTransport() as transport:
+        way = f"http://127.0.0.1:{closed_port()}"
+        with pytest.raises(httpx.ProxyError):
+            await transport.handle_async_request(by("https://upstream.test/", proxy=way))
+
+
 # ---- ours alone
 
 

@@ -43,16 +43,16 @@ async def test_the_task_lives_on_afterwards() -> None:
 
 async def test_a_block_that_ends_in_time_is_left_alone() -> None:
     with Watchdog(TOTAL, stream=True) as watchdog:
-        watchdog.token()
+        watchdog.token(1)
     await asyncio.sleep(0.1)
     assert still_clean()
 
 
 async def test_a_first_token_that_comes_when_the_time_is_over_cancels_nothing_later() -> None:
     with Watchdog(Clocks(first_token=None, idle=None, total=1e-6), stream=True) as watchdog:
-        while watchdog.token() - watchdog._started <= 1e-6:
+        while watchdog.token(1) - watchdog._started <= 1e-6:
             pass
-        watchdog.token()
+        watchdog.token(1)
     await asyncio.sleep(0.01)  # a cancellation that was left over would come here
     assert still_clean()
 
@@ -65,7 +65,7 @@ async def test_tokens_keep_the_idle_clock_quiet_and_silence_does_not() -> None:
         with Watchdog(Clocks(first_token=9, idle=0.2, total=9), stream=True) as watchdog:
             for _ in range(5):
                 await asyncio.sleep(0.06)
-                watchdog.token()
+                watchdog.token(1)
                 spoken += 1
             await asyncio.sleep(5)
 
@@ -112,4 +112,26 @@ async def test_an_outer_timeout_keeps_its_meaning() -> None:
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.02):
             await call()
+    assert still_clean()
+
+
+async def test_a_trickle_is_ended_though_something_comes_now_and_then() -> None:
+    clocks = Clocks(first_token=None, idle=0.3, total=30)
+    with pytest.raises(CallFailure, match=r"a trickle: 0 characters in 0\.3 s"):
+        await _trickle(clocks)
+
+
+async def _trickle(clocks: Clocks) -> None:
+    with Watchdog(clocks, stream=True) as watchdog:
+        watchdog.token(5)
+        while True:
+            await asyncio.sleep(0.05)
+            watchdog.token(0)
+
+
+async def test_what_flows_slowly_but_steadily_goes_on() -> None:
+    with Watchdog(Clocks(first_token=None, idle=0.2, total=30), stream=True) as watchdog:
+        for _ in range(12):
+            watchdog.token(1)
+            await asyncio.sleep(0.05)
     assert still_clean()

@@ -89,7 +89,8 @@ aliases = { "gpt-4o" = "auto", "quick" = "small", "vendor/fast" = "small" }
 def cascade_on(provider: str, folder: Path, more: str = "", **options: Any) -> AsyncCascade:
     """A cascade whose one provider answers at this URL (with ``/v1``)."""
     file = folder / "config.toml"
-    file.write_text(CONFIG.replace("URL", provider) + more, encoding="utf-8")
+    config = options.pop("config", CONFIG)
+    file.write_text(config.replace("URL", provider) + more, encoding="utf-8")
     environ = options.pop("environ", KEYS)
     tables = load(file, environ)
     return AsyncCascade(tables=tables, data_dir=folder, environ=environ, **options)

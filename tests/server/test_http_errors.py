@@ -1,4 +1,4 @@
-"""What goes wrong comes back in OpenAI's shape, tells what to mend, and is not to be retried."""
+"""What goes wrong comes back in the client's shape, tells what to mend, and is never retried."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ import openai
 import pytest
 
 from cascade.engine.engine import Engine
+from cascade.errors import Unavailable
+from cascade.server.dialects import DIALECTS
+from cascade.server.errors import problem
+from cascade.types import ProtocolName
 from tests.server.kit import ASKED, KEY, PATH, always, before, failure, serving
 
 BODY: dict[str, Any] = {"model": "auto", "messages": ASKED}
@@ -94,7 +98,7 @@ def test_a_body_beyond_the_limit_is_a_413_that_states_the_limit(http: httpx.Clie
     [
         ("GET", "/", 404, "not_found"),
         ("POST", "/chat/completions", 404, "not_found"),
-        ("POST", "/v1/messages", 404, "not_found"),
+        ("POST", "/v1/responses", 404, "not_found"),
         ("GET", "/metrics", 404, "not_found"),
         ("GET", PATH, 405, "method_not_allowed"),
         ("POST", "/v1/models", 405, "method_not_allowed"),
@@ -165,6 +169,15 @@ async def test_a_key_that_a_provider_repeats_goes_no_further(tmp_path: Path, sta
             assert KEY not in response.text
             assert KEY not in str(response.headers)
         assert KEY.encode() in stage.provider.peers[0].heads[0]
+
+
+@pytest.mark.parametrize("protocol", DIALECTS)
+def test_when_every_endpoint_is_closed_the_wait_is_told(protocol: ProtocolName) -> None:
+    closed = Unavailable("all endpoints are closed", retry_after=2.2)
+    reply = problem(closed, "req_1", DIALECTS[protocol])
+    assert reply.status == 503
+    assert (b"retry-after", b"3") in reply.headers
+    assert (b"x-should-retry", b"false") in reply.headers
 
 
 def test_a_missing_key_is_a_500_that_names_the_variable(provider: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.errors import RequestError, UnsupportedParameter
-from cascade.types import Image, Message, Request, Text, Tool, ToolChoice
+from cascade.types import Image, Message, Request, Text, Tool, ToolCall, ToolChoice
 from cascade.wire.codec import Asking
 from cascade.wire.openai_chat import decode_request, encode_request
 
@@ -289,3 +289,21 @@ def test_a_named_tool_choice_is_kept() -> None:
     assert decode_request(sent(tool_choice=choice)).request.tool_choice == ToolChoice(
         "function", "f"
     )
+
+
+def test_images_in_a_tools_result_follow_as_the_users() -> None:
+    picture = Image("https://example.org/cat.png")
+    request = Request(
+        (
+            Message(
+                "assistant", tool_calls=(ToolCall("c1", "look", "{}"), ToolCall("c2", "see", "{}"))
+            ),
+            Message("tool", (Text("a cat"), picture), tool_call_id="c1"),
+            Message("tool", (picture,), tool_call_id="c2"),
+            Message("assistant", "A cat."),
+        )
+    )
+    turns = json.loads(encode_request(request, Asking("m")))["messages"]
+    assert [turn["role"] for turn in turns] == ["assistant", "tool", "tool", "user", "assistant"]
+    assert [turn["content"] for turn in turns[1:3]] == ["a cat", "(an image, which follows)"]
+    assert [part["image_url"]["url"] for part in turns[3]["content"]] == [picture.url] * 2

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.types import Kind
-from cascade.wire.failures import classify, failure_of, retry_after
+from cascade.types import Bucket, Kind, RateLimits
+from cascade.wire.failures import CallFailure, classify, failure_of, retry_after
 
 NOW = 1_790_000_000.0
 
@@ -116,14 +117,32 @@ def test_a_long_or_many_lined_reason_is_shortened_to_one_line() -> None:
         ({}, None),
         ({"retry-after": "3"}, 3.0),
         ({"Retry-After": "0.5"}, 0.5),
+        ({"retry-after": " 7 "}, 7.0),
+        ({"retry-after": "30s"}, 30.0),
+        ({"retry-after": "1m30s"}, 90.0),
+        ({"retry-after": "1h2m3.5s"}, 3723.5),
+        ({"retry-after": "12ms"}, 0.012),
+        ({"retry-after": "30 seconds"}, 30.0),
         ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
+        ({"retry-after-ms": "0"}, 0.0),
         ({"retry-after-ms": "soon", "retry-after": "9"}, 9.0),
         ({"retry-after": "Mon, 21 Sep 2026 14:13:30 GMT"}, 10.0),
+        ({"retry-after": "Monday, 21-Sep-26 14:13:30 GMT"}, 10.0),
+        ({"retry-after": "Mon Sep 21 14:13:30 2026"}, 10.0),
+        ({"retry-after": "2026-09-21T14:13:30Z"}, 10.0),
+        ({"retry-after": "2026-09-21T16:13:30.5+02:00"}, 10.5),
         ({"retry-after": "Mon, 21 Sep 2020 14:13:30 GMT"}, 0.0),
-        ({"retry-after": "-5"}, None),
+        ({"retry-after": "2020-09-21T14:13:30Z"}, 0.0),
+        ({"retry-after": "-5"}, 0.0),
+        ({"retry-after": "-1.5s"}, 0.0),
+        ({"retry-after": "4320000"}, 4_320_000.0),
         ({"retry-after": "nan"}, None),
         ({"retry-after": "inf"}, None),
+        ({"retry-after": "1e999"}, None),
+        ({"retry-after": "9" * 400 + "s"}, None),
         ({"retry-after": "tomorrow"}, None),
+        ({"retry-after": "5 parsecs"}, None),
+        ({"retry-after": "2026-99-99T99:99:99Z"}, None),
         ({"retry-after": ""}, None),
     ],
 )
@@ -134,45 +153,215 @@ def test_the_wait_is_read_in_each_of_its_spellings(
     assert classify(429, headers, b"", NOW).retry_after == seconds
 
 
+SAID = body("Please try again in 7s.")
+ASKED = body("Please try again in 7s.", details=[{"retryDelay": "6s"}])
+USED_UP = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "5s"}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "sent", "seconds"),
+    [
+        (429, USED_UP | {"retry-after": "4"}, ASKED, 4.0),
+        (429, USED_UP, ASKED, 6.0),
+        (429, USED_UP, SAID, 5.0),
+        (429, {}, SAID, 7.0),
+        (429, USED_UP | {"x-ratelimit-remaining-tokens": "1"}, SAID, 7.0),
+        (429, USED_UP | {"x-ratelimit-reset-tokens": "soon"}, SAID, 7.0),
+        (503, {}, ASKED, 6.0),
+        (503, USED_UP, SAID, None),
+        (400, {}, SAID, None),
+        (429, USED_UP, body("Request too large for golden"), None),
+    ],
+)
+def test_the_surest_word_on_the_wait_counts(
+    status: int, headers: dict[str, str], sent: bytes, seconds: float | None
+) -> None:
+    assert classify(status, headers, sent, NOW).retry_after == seconds
+
+
+def test_of_two_allowances_that_are_used_up_the_later_reset_counts() -> None:
+    headers = USED_UP | {"x-ratelimit-remaining-requests": "0", "x-ratelimit-reset-requests": "9s"}
+    assert classify(429, headers, b"", NOW).retry_after == 9.0
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("Please try again in 20ms. Visit us", 0.02),
+        ("Please try again in 7m54.2s. Need more?", 474.2),
+        ("Please retry after 86400 seconds.", 86_400.0),
+        ("Try again in 1 minute 30 seconds", 90.0),
+        ("Please try again in 5", None),
+        ("Please try again in 20 models", None),
+        ("Please try again later.", None),
+    ],
+)
+def test_a_wait_is_found_in_words(said: str, seconds: float | None) -> None:
+    assert classify(429, {}, body(said), NOW).retry_after == seconds
+
+
+def test_a_failure_brings_the_limits_that_came_with_it() -> None:
+    failure = classify(429, USED_UP, b"", NOW)
+    assert failure.limits == RateLimits(tokens=Bucket(0, NOW + 5))
+    assert classify(429, {}, b"", NOW).limits is None
+
+
+def test_the_prompts_size_is_told_of_prompts_that_are_too_long_only() -> None:
+    said = "your messages resulted in 9,001 tokens"
+    assert classify(413, {}, body(said), NOW).needs == 9001
+    assert classify(429, {}, body(said), NOW).needs is None
+
+
+def test_a_failure_can_be_made_with_its_first_three_attributes() -> None:
+    failure = CallFailure(Kind.LIMITED, "later", 2.0)
+    assert (failure.retry_after, failure.needs, failure.limits) == (2.0, None, None)
+    assert str(failure) == "later"
+
+
 @pytest.mark.parametrize(
     ("sent", "kind"),
     [
         (body(type="server_error"), Kind.UNAVAILABLE),
         (body(type="overloaded_error"), Kind.OVERLOADED),
+        (body(type="rate_limit_error"), Kind.LIMITED),
         (body(code=429), Kind.LIMITED),
         (body(code="502"), Kind.UNAVAILABLE),
+        (body(code=400, metadata={"raw": '{"error": {"code": 429}}'}), Kind.LIMITED),
+        (body(code=503, status="UNAVAILABLE"), Kind.OVERLOADED),
         (body(code="context_length_exceeded"), Kind.TOO_LONG),
+        (body("Rate limit exceeded: free-models-per-day", code=429), Kind.QUOTA),
+        (body("the maximum context length is 5 tokens"), Kind.TOO_LONG),
+        (b'{"type": "error", "error": {"type": "overloaded_error"}}', Kind.OVERLOADED),
         (body("hm"), Kind.BROKEN),
+        (b"", Kind.BROKEN),
     ],
 )
 def test_an_error_inside_a_200_tells_its_kind_too(sent: bytes, kind: Kind) -> None:
     assert failure_of(sent, Kind.BROKEN).kind is kind
 
 
-@given(st.integers(100, 999), st.dictionaries(st.text(), st.text()), st.binary())
+def test_an_error_inside_a_200_tells_wait_and_size_too() -> None:
+    assert failure_of(ASKED, Kind.LIMITED).retry_after == 6.0
+    assert failure_of(body("Try again in 2s", code=429), Kind.BROKEN).retry_after == 2.0
+    long = body("prompt is too long: 205000 tokens > 200000 maximum")
+    assert failure_of(long, Kind.BROKEN).needs == 205_000
+
+
+FIELDS = (
+    *("error", "message", "code", "type", "status", "detail", "details", "innererror", "metadata"),
+    *("raw", "reason", "violations", "quotaId", "quotaValue", "retryDelay", "msg", "loc"),
+    *("n_prompt_tokens", "__type", "quota_limit"),
+)
+WORDS = (
+    *("insufficient_quota", "try again in 5s", "-1s", "0", "9" * 5000, '{"error": {"code": 1}}'),
+    *("messages resulted in 99 tokens", "{", "PerDay", "1e400s"),
+)
+TEXT = st.sampled_from(WORDS) | st.text(st.characters(exclude_categories=["Cs"]))
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT,
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(FIELDS) | TEXT, inner),
+)
+WAIT_HEADERS = (
+    *("retry-after", "Retry-After-Ms", "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    *("x-ratelimit-limit-tokens", "anthropic-ratelimit-tokens-reset", "ratelimit"),
+    "x-amzn-errortype",
+)
+VALUES = (
+    st.sampled_from(["0", "-1", "nan", "1e308", "9" * 400, "1m2s", "0001-01-01T00:00:00+23:00"])
+    | st.floats().map(str)
+    | st.datetimes().map(str)
+    | st.text()
+)
+HEADERS = st.dictionaries(st.sampled_from(WAIT_HEADERS) | st.text(), VALUES)
+
+
+def check(failure: CallFailure) -> None:
+    assert failure.kind in Kind
+    assert failure.message.isprintable()
+    wait = failure.retry_after
+    assert wait is None or (math.isfinite(wait) and wait >= 0)
+    assert failure.needs is None or (failure.kind is Kind.TOO_LONG and failure.needs > 0)
+
+
+@given(st.integers(100, 999), HEADERS, st.binary())
 def test_whatever_a_provider_sends_is_classified(
     status: int, headers: dict[str, str], sent: bytes
 ) -> None:
-    assert classify(status, headers, sent, NOW).kind in Kind
+    check(classify(status, headers, sent, NOW))
+    check(failure_of(sent, Kind.BROKEN))
+
+
+@given(st.integers(400, 599), HEADERS, JSON, st.integers(0, 40))
+def test_error_bodies_of_any_shape_are_classified_even_cut_off(
+    status: int, headers: dict[str, str], sent: object, cut: int
+) -> None:
+    whole = json.dumps(sent).encode()
+    for part in (whole, whole[: len(whole) - cut]):
+        check(classify(status, headers, part, NOW))
+        check(failure_of(part, Kind.BROKEN))
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b'{"error":' * 100_000,
+        b"[" * 100_000,
+        b'{"error":' * 400 + b"1" + b"}" * 400,
+        b'{"error": {"code": ' + b"9" * 5000 + b"}}",
+        b'{"error": {"code": 1e999, "n_prompt_tokens": -1e999}}',
+        body("x" * 2_000_000),
+        body("(" * 100_000 + "1" * 100_000),
+        body("try again in " + "1" * 100_000),
+        body("try again in " + "1s " * 100_000),
+        body("*a" * 50_000, code="invalid_api_key"),
+    ],
+    ids=range(10),
+)
+def test_monstrous_bodies_are_classified(sent: bytes) -> None:
+    check(classify(429, {}, sent, NOW))
+
+
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+TAIL = st.text(ALPHABET, min_size=24, max_size=48)
+KEYS = st.one_of(
+    st.builds(
+        "{}{}".format,
+        st.sampled_from(
+            [
+                "sk-",
+                "sk-proj-",
+                "sk-ant-api03-",
+                "sk-or-v1-",
+                "gsk_",
+                "xai-",
+                "hf_",
+                "AIza",
+                "tgp_v1_",
+            ]
+        ),
+        TAIL,
+    ),
+    TAIL.filter(lambda tail: tail.isalnum() and not tail.isalpha() and not tail.isdecimal()),
+    st.builds("Bearer {}".format, TAIL),
+    st.builds("api-key: {}".format, TAIL),
+)
 
 
 @given(
-    st.integers(100, 999),
-    st.recursive(
-        st.none()
-        | st.booleans()
-        | st.integers()
-        | st.text(st.characters(exclude_categories=["Cs"])),
-        lambda inner: (
-            st.lists(inner)
-            | st.dictionaries(
-                st.sampled_from(
-                    ["error", "message", "code", "type", "detail", "details", "innererror"]
-                ),
-                inner,
-            )
-        ),
+    KEYS,
+    st.sampled_from(
+        ["{}", "Your key {} is wrong", "key={}", '"{}"', "x_{}", "({})", "url?key={}&a=1"]
     ),
+    st.sampled_from([400, 401, 403, 429, 500]),
+    st.integers(0, 400),
+    st.sampled_from(["message", "code", "type", "detail", "raw"]),
 )
-def test_error_bodies_of_any_shape_are_classified(status: int, sent: object) -> None:
-    assert classify(status, {"retry-after": "1"}, json.dumps(sent).encode(), NOW).retry_after == 1
+def test_nothing_that_looks_like_a_key_is_quoted(
+    key: str, around: str, status: int, before: int, field: str
+) -> None:
+    said = "x " * (before // 2) + around.format(key)
+    error = {"metadata": {"raw": said}} if field == "raw" else {field: said}
+    secret = key.split(" ")[-1][-20:]
+    for sent in (json.dumps({"error": error}).encode(), said.encode()):
+        message = classify(status, {}, sent, NOW).message
+        assert not any(secret[at : at + 8] in message for at in range(len(secret) - 7))

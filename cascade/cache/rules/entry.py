@@ -14,7 +14,7 @@ import msgspec
 
 from cascade.types import Basis, Complexity, Evidence, Response
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The version of keys and entries. Any change of meaning in either raises it."""
 
 _MAGIC: Final = b"csc" + bytes([FORMAT])

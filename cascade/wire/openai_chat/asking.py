@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cascade.errors import RequestError
 from cascade.types import (
@@ -20,6 +20,7 @@ from cascade.types import (
 )
 from cascade.types.parameters import ADVISORY
 from cascade.wire.codec import Asking
+from cascade.wire.numbers import finite
 
 __all__ = ["encode_request"]
 
@@ -41,7 +42,7 @@ def encode_request(request: Request, asking: Asking) -> bytes:
         RequestError: a number is not finite, or a text is not Unicode.
     """
     lacks = asking.lacks
-    body: dict[str, Any] = {"model": asking.model, "messages": [_turn(m) for m in request.messages]}
+    body: dict[str, Any] = {"model": asking.model, "messages": _turns(request.messages)}
     _add_tools(body, request)
     limit = request.max_tokens if asking.max_tokens is None else asking.max_tokens
     if limit is not None:
@@ -49,10 +50,10 @@ def encode_request(request: Request, asking: Asking) -> bytes:
     for name in _PLAIN:
         value = getattr(request, name)
         if value is not None and name not in lacks:
-            body[name] = value if isinstance(value, (str, bool)) else _finite(name, value)
+            body[name] = value if isinstance(value, (str, bool)) else finite(name, value)
     if request.logit_bias and "logit_bias" not in lacks:
         body["logit_bias"] = {
-            token: _finite("logit_bias", bias) for token, bias in request.logit_bias
+            token: finite("logit_bias", bias) for token, bias in request.logit_bias
         }
     if request.stop:
         body["stop"] = request.stop
@@ -78,15 +79,6 @@ def _add_logprobs(body: dict[str, Any], request: Request, *, own: bool) -> None:
             body["top_logprobs"] = request.top_logprobs
 
 
-def _finite(name: str, value: float) -> float:
-    """Refuse NaN and infinity; write whole numbers without a point, as integers are expected."""
-    if isinstance(value, int):
-        return value
-    if not math.isfinite(value):
-        raise RequestError(name, value, "it is not finite", "Send a finite number or leave it out")
-    return int(value) if value.is_integer() and abs(value) < 1e15 else value
-
-
 def _add_tools(body: dict[str, Any], request: Request) -> None:
     if request.tools:
         body["tools"] = [_tool(tool) for tool in request.tools]
@@ -94,6 +86,27 @@ def _add_tools(body: dict[str, Any], request: Request) -> None:
         body["tool_choice"] = _choice(request.tool_choice)
     if request.response_format is not None:
         body["response_format"] = _format(request.response_format)
+
+
+def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Write the conversation. Images in a tool's result have no place there: they follow as the
+    user's, once all results of the step have been told."""
+    turns: list[dict[str, Any]] = []
+    shown: list[dict[str, Any]] = []
+    for message in messages:
+        if message.role != "tool" and shown:
+            turns.append({"role": "user", "content": shown})
+            shown = []
+        if message.role == "tool" and message.images:
+            shown += [_part(image) for image in message.images]
+            message = replace(message, content=message.text or _SHOWN_BELOW)
+        turns.append(_turn(message))
+    if shown:
+        turns.append({"role": "user", "content": shown})
+    return turns
+
+
+_SHOWN_BELOW = "(an image, which follows)"
 
 
 def _turn(message: Message) -> dict[str, Any]:

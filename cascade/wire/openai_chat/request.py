@@ -16,13 +16,13 @@ from cascade.types import (
     ToolChoice,
 )
 from cascade.wire.codec import Incoming, canonical
-from cascade.wire.openai_chat.mistakes import explain
+from cascade.wire.mistakes import explain
+from cascade.wire.openai_chat.mistakes import WORDING
 from cascade.wire.openai_chat.request_shapes import (
     Body,
     Chosen,
     ImagePart,
     ObjectFormat,
-    Options,
     RefusalPart,
     SchemaFormat,
     TextFormat,
@@ -30,11 +30,11 @@ from cascade.wire.openai_chat.request_shapes import (
     ToolShape,
     Turn,
 )
+from cascade.wire.options import with_options
 
 __all__ = ["decode_request"]
 
 _body = msgspec.json.Decoder(Body)
-_NO_OPTIONS = Options()
 
 
 def decode_request(body: bytes, path: str = "") -> Incoming:
@@ -47,19 +47,19 @@ def decode_request(body: bytes, path: str = "") -> Incoming:
     try:
         read = _body.decode(body)
     except (ValueError, RecursionError) as error:  # all that the decoder raises on bad input
-        raise explain(error, body) from None
+        raise explain(error, body, WORDING) from None
     stream_options = read.stream_options
-    options = read.cascade or _NO_OPTIONS
+    options = read.cascade
     return Incoming(
-        _request(read, options),
+        with_options(_request(read), options),
         read.model,
         bool(read.stream),
         bool(stream_options and stream_options.include_usage),
-        bool(options.events),
+        bool(options and options.events),
     )
 
 
-def _request(read: Body, options: Options) -> Request:
+def _request(read: Body) -> Request:
     if read.top_logprobs is not None and not read.logprobs:
         problem = "it needs log-probabilities"
         raise RequestError("top_logprobs", read.top_logprobs, problem, "Send `logprobs`: true too")
@@ -82,14 +82,6 @@ def _request(read: Body, options: Options) -> Request:
         top_logprobs=read.top_logprobs,
         reasoning_effort=read.reasoning_effort,
         user=read.user,
-        ladder=options.ladder,
-        quality=options.quality or "auto",
-        max_cost=options.max_cost,
-        deadline=options.deadline,
-        cache=options.cache or "use",
-        delivery=options.delivery,
-        tags=tuple(options.tags or ()),
-        session=options.session,
     )
 
 

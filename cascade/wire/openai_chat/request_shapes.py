@@ -1,33 +1,16 @@
-"""A chat completion request as it stands on the wire, and what of it cascade does not take.
-
-Three classes of parameters: typed ones become part of ``Request``; ``Ignored`` ones are
-bookkeeping that changes no answer, accepted and dropped; ``Refused`` ones would change the answer
-in a way that cascade cannot keep, so anything but null is an error that names them. Whatever is
-not listed here is unknown, and an error too.
-"""
+"""A chat completion request as it stands on the wire, and what of it cascade does not take."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, Literal
 
-import msgspec
 from msgspec import Meta
 
-from cascade.types import CacheUse, Delivery, Quality, Role
+from cascade.types import Role
+from cascade.wire.options import Options
+from cascade.wire.shapes import NOTHING, Filled, Ignored, Positive, Refused, Shape
 
-Ignored: TypeAlias = msgspec.Raw
-Refused: TypeAlias = None
-NOTHING = msgspec.Raw(b"null")
-
-Positive = Annotated[int, Meta(ge=1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Filled = Annotated[str, Meta(min_length=1)]
-Amount = Annotated[float, Meta(ge=0)]
-Seconds = Annotated[float, Meta(gt=0)]
-
-
-class Shape(msgspec.Struct, forbid_unknown_fields=True):
-    """Strict: a key that is not listed is an error."""
 
 
 class TextPart(Shape, tag="text", tag_field="type"):
@@ -126,20 +109,6 @@ class StreamOptions(Shape):
     include_obfuscation: bool | None = None
 
 
-class Options(Shape):
-    """The ``cascade`` object: how to decide. US dollars and seconds."""
-
-    max_cost: Amount | None = None
-    deadline: Seconds | None = None
-    ladder: Filled | None = None
-    quality: Quality | None = None
-    cache: CacheUse | None = None
-    delivery: Delivery | None = None
-    tags: list[Filled] | None = None
-    session: Filled | None = None
-    events: bool | None = None
-
-
 class Body(Shape):
     """A whole request."""
 
@@ -199,4 +168,4 @@ REFUSED: dict[str, str] = {
     "web_search_options": "cascade answers from models only. Leave it out",
 }
 
-__all__ = ["REFUSED", "Body", "Called", "ImagePart", "Options", "RefusalPart", "TextPart", "Turn"]
+__all__ = ["REFUSED", "Body", "Called", "ImagePart", "RefusalPart", "TextPart", "Turn"]

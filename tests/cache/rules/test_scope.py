@@ -76,6 +76,7 @@ KEYED: dict[str, st.SearchStrategy[Any]] = {
     "max_tokens": st.none() | st.integers(1, 10**6),
     "temperature": st.none() | NUMBERS,
     "top_p": st.none() | NUMBERS,
+    "top_k": st.none() | st.integers(1, 100),
     "seed": st.none() | st.integers(-(2**63), 2**63 - 1),
     "stop": st.lists(TEXTS, max_size=3).map(tuple),
     "presence_penalty": st.none() | NUMBERS,
@@ -84,6 +85,7 @@ KEYED: dict[str, st.SearchStrategy[Any]] = {
     "logprobs": st.booleans(),
     "top_logprobs": st.none() | st.integers(0, 20),
     "reasoning_effort": st.none() | TEXTS,
+    "reasoning_budget": st.none() | st.integers(1, 10**5),
     "rung": st.none() | TEXTS,
 }
 DECIDES: dict[str, st.SearchStrategy[Any]] = {
@@ -95,6 +97,7 @@ DECIDES: dict[str, st.SearchStrategy[Any]] = {
     "max_age": st.none() | st.floats(0, 10),
     "delivery": st.sampled_from([None, "verified", "live"]),
     "tags": st.lists(TEXTS, max_size=2).map(tuple),
+    "session": st.none() | TEXTS,
 }
 USER = {"user": st.none() | TEXTS}
 REQUESTS = st.builds(Request, **KEYED, **DECIDES, **USER)
@@ -261,4 +264,4 @@ SAMPLE = Request(
     logit_bias=(("5", 1.0),),
     seed=7,
 )
-PINNED = "f99b68609911862e37f2332f6152ae47"
+PINNED = "52afa8b14911384dc17ed61334b95e5b"

@@ -1,0 +1,29 @@
+"""What the shapes of clients' requests are made of, in every protocol.
+
+Three classes of parameters: typed ones become part of ``Request``; ``Ignored`` ones are
+bookkeeping that changes no answer, accepted and dropped; ``Refused`` ones would change the answer
+in a way that cascade cannot keep, so anything but null is an error that names them. Whatever a
+shape does not list is unknown, and an error too.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["NOTHING", "Amount", "Filled", "Ignored", "Positive", "Refused", "Seconds", "Shape"]
+
+Ignored: TypeAlias = msgspec.Raw
+Refused: TypeAlias = None
+NOTHING = msgspec.Raw(b"null")
+
+Positive = Annotated[int, Meta(ge=1)]
+Filled = Annotated[str, Meta(min_length=1)]
+Amount = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(gt=0)]
+
+
+class Shape(msgspec.Struct, forbid_unknown_fields=True):
+    """Strict: a key that is not listed is an error."""
