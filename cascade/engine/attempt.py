@@ -21,7 +21,7 @@ from cascade.types import (
     Result,
     Rung,
 )
-from cascade.wire.failures import CallFailure
+from cascade.wire.failures import CallFailure, CutOff
 
 
 class Landing(msgspec.Struct, frozen=True):
@@ -125,13 +125,15 @@ class _Record:
         return Landing(event, attempt, shown(response, self.request))
 
     def failed(self, failure: CallFailure) -> Landing:
+        if isinstance(failure, CutOff):
+            self.response = failure.response
         bill = NOTHING if isinstance(failure, Unsent) else self._bill_of_a_part()
         attempt = self._attempt(
             "failed",
             kind=failure.kind,
             why=failure.message,
             bill=bill,
-            response=self.progress.partial(),
+            response=self.response or self.progress.partial(),
         )
         event = Failed(
             self.call.call, failure.kind, bill.cost or 0, failure.retry_after, failure.needs

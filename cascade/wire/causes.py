@@ -229,6 +229,8 @@ _WORDS: tuple[tuple[frozenset[int], Kind, tuple[str, ...]], ...] = (
             "valid range of max_tokens",
             "maximum tokens you requested exceed",
             "is not a multimodal model",
+            "unable to generate parser",  # llama.cpp: its template or grammar has no form for it
+            "failed to initialize samplers",
             "--enable-auto-tool-choice",
             "--jinja",
         ),

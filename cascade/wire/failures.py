@@ -10,14 +10,14 @@ from collections.abc import Mapping
 
 import msgspec
 
-from cascade.types import Kind, RateLimits
+from cascade.types import Kind, RateLimits, Response
 from cascade.wire.causes import kind_inside, kind_of, prompt_size
 from cascade.wire.error_body import ErrorBody, read_error
 from cascade.wire.limits import rate_limits, reset_wait
 from cascade.wire.quoting import first_label, quoted
 from cascade.wire.waits import said_wait, seconds, until
 
-__all__ = ["CallFailure", "Malformed", "classify", "failure_of", "retry_after"]
+__all__ = ["CallFailure", "CutOff", "Malformed", "classify", "failure_of", "retry_after"]
 
 
 class CallFailure(Exception):
@@ -53,6 +53,19 @@ class Malformed(CallFailure):
 
     def __init__(self, message: str) -> None:
         super().__init__(Kind.MALFORMED, message)
+
+
+class CutOff(CallFailure):
+    """A whole answer that does not say why it ended: as a stream without its end, it was broken
+    off.
+
+    Attributes:
+        response: what came, with the usage that its provider counted.
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(Kind.BROKEN, "the answer does not say that it came to its end")
+        self.response = response
 
 
 _WAITING_CURES = frozenset({Kind.LIMITED, Kind.OVERLOADED, Kind.QUOTA})

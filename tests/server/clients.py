@@ -20,6 +20,7 @@ PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
 LIMIT = 100
+AMPLE = 4_000
 TOWN: dict[str, Any] = {
     "type": "object",
     "properties": {"town": {"type": "string"}},
@@ -36,6 +37,7 @@ class Wish(msgspec.Struct, frozen=True):
     tools: bool = False
     image: bool = False
     schema: bool = False
+    limited: bool = True
     temperature: float | None = None
     cascade: dict[str, Any] | None = None
 
@@ -98,7 +100,7 @@ class OpenAIClient:
         options: dict[str, Any] = {
             "model": wish.model,
             "messages": [{"role": "user", "content": content}],
-            "max_tokens": LIMIT,
+            "max_tokens": LIMIT if wish.limited else AMPLE,
         }
         if wish.tools:
             function = {"name": "weather", "description": "Tells it.", "parameters": TOWN}
@@ -168,7 +170,7 @@ class AnthropicClient:
         options: dict[str, Any] = {
             "model": wish.model,
             "messages": [{"role": "user", "content": content}],
-            "max_tokens": LIMIT,
+            "max_tokens": LIMIT if wish.limited else AMPLE,
         }
         if wish.tools:
             tool = {"name": "weather", "description": "Tells it.", "input_schema": TOWN}
@@ -232,7 +234,7 @@ class GeminiClient:
         if wish.image:
             contents.append(genai_types.Part.from_bytes(data=PIXEL, mime_type="image/png"))
         config = genai_types.GenerateContentConfig(
-            max_output_tokens=LIMIT, temperature=wish.temperature
+            max_output_tokens=LIMIT if wish.limited else AMPLE, temperature=wish.temperature
         )
         if wish.tools:
             tool = genai_types.FunctionDeclaration(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cascade.types import Delta, Kind, Message, Response, TokenLogprob, ToolCall, TopLogprob, Usage
-from cascade.wire.failures import CallFailure
+from cascade.wire.failures import CallFailure, CutOff
 from cascade.wire.openai_chat import decode_response, encode_error, encode_response
 from cascade.wire.openai_chat.stream import StreamReader
 from cascade.wire.openai_chat.stream_writer import StreamWriter
@@ -69,9 +69,18 @@ def test_no_bytes_raise_anything_but_a_call_failure(body: bytes) -> None:
         assert StreamReader().feed(body) is None
 
 
+def test_a_whole_answer_that_does_not_say_it_ended_was_broken_off_and_keeps_its_usage() -> None:
+    usage = b'"usage": {"prompt_tokens": 9, "completion_tokens": 3}'
+    with pytest.raises(CutOff) as caught:
+        decode_response(b'{"choices": [{"message": {"content": "a"}}], %b}' % usage)
+    assert caught.value.kind is Kind.BROKEN
+    assert caught.value.response.usage == Usage(9, 3)
+
+
 def test_what_a_provider_does_not_send_stays_absent() -> None:
-    response = decode_response(b'{"choices": [{"message": {"content": "a"}}]}')
-    assert response == Response(Message("assistant", "a"), "unknown", "")
+    body = b'{"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}'
+    response = decode_response(body)
+    assert response == Response(Message("assistant", "a"), "stop", "")
     assert response.usage is None
     assert response.logprobs is None
 

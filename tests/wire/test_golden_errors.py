@@ -160,6 +160,8 @@ GOLDEN = [
     Golden("llamacpp-context-in-words", Kind.TOO_LONG, None, 6031),
     Golden("llamacpp-loading", Kind.OVERLOADED),
     Golden("llamacpp-bad-key", Kind.AUTH),
+    Golden("llamacpp-no-form-for-it", Kind.UNSUPPORTED),
+    Golden("llamacpp-no-grammar-for-it", Kind.UNSUPPORTED),
     Golden("llamacpp-not-supported", Kind.UNSUPPORTED),
     Golden("llamacpp-no-images", Kind.UNSUPPORTED),
     Golden("llamacpp-tools-need-a-template", Kind.UNSUPPORTED),

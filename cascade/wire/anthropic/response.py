@@ -14,7 +14,7 @@ from cascade.wire.anthropic.answer_shapes import (
     finish_of,
     usage_of,
 )
-from cascade.wire.failures import Malformed, failure_of
+from cascade.wire.failures import CutOff, Malformed, failure_of
 
 __all__ = ["decode_response", "encode_response", "message_body", "stop_reason_of", "usage_body"]
 
@@ -46,7 +46,7 @@ def _response(read: MessageShape, content: list[BlockShape]) -> Response:
     finish = finish_of(read.stop_reason)
     refused = finish == "content_filter"
     explained = read.stop_details.explanation if read.stop_details is not None else None
-    return Response(
+    response = Response(
         message=Message(
             role="assistant",
             content=None if refused else said,
@@ -61,6 +61,9 @@ def _response(read: MessageShape, content: list[BlockShape]) -> Response:
         reasoning="".join(block.thinking or "" for block in content if block.type == "thinking"),
         stop_sequence=read.stop_sequence,
     )
+    if not read.stop_reason:
+        raise CutOff(response)
+    return response
 
 
 def _thought(block: BlockShape) -> Thought | None:

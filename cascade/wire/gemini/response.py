@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cascade.types import FinishReason, Kind, Response, TokenLogprob, Usage
-from cascade.wire.failures import Malformed, failure_of
+from cascade.wire.failures import CutOff, Malformed, failure_of
 from cascade.wire.gemini.answer_shapes import AnswerShape
 from cascade.wire.gemini.parts import Part, call_part, model_parts
 from cascade.wire.gemini.seals import for_client
@@ -49,7 +49,10 @@ def decode_response(body: bytes) -> Response:
     reader.take(read)
     if not read.candidates:
         raise Malformed("the answer holds no candidates")
-    return reader.partial()
+    response = reader.partial()
+    if not reader.complete:
+        raise CutOff(response)
+    return response
 
 
 def encode_response(

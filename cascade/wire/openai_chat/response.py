@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from cascade.types import Kind, Message, Response, TokenLogprob, ToolCall, Usage
-from cascade.wire.failures import Malformed, failure_of
+from cascade.types import Kind, Message, Response, TokenLogprob, ToolCall, TopLogprob, Usage
+from cascade.wire.failures import CutOff, Malformed, failure_of
 from cascade.wire.openai_chat.answer_shapes import (
     CalledShape,
     Completion,
@@ -55,7 +55,7 @@ def decode_response(body: bytes) -> Response:
     message = choice.message
     text, thought = text_and_thought(message)
     tokens = choice.logprobs.content if choice.logprobs else None
-    return Response(
+    response = Response(
         message=Message(
             role="assistant",
             content=text,
@@ -70,6 +70,9 @@ def decode_response(body: bytes) -> Response:
         logprobs=None if tokens is None else logprobs_of(tokens),
         reasoning=thought,
     )
+    if not choice.finish_reason:
+        raise CutOff(response)
+    return response
 
 
 def _call(read: CalledShape) -> ToolCall:
@@ -141,17 +144,16 @@ def usage_body(usage: Usage, extra: dict[str, Any] | None = None) -> dict[str, A
 
 def logprobs_body(tokens: tuple[TokenLogprob, ...]) -> dict[str, Any]:
     """Write log-probabilities as they stand in a choice."""
-    return {
-        "content": [
-            {
-                "token": each.token,
-                "logprob": each.logprob,
-                "top_logprobs": [{"token": r.token, "logprob": r.logprob} for r in each.top],
-            }
-            for each in tokens
-        ],
-        "refusal": None,
-    }
+    content = [
+        _logprob(each) | {"top_logprobs": [_logprob(rival) for rival in each.top]}
+        for each in tokens
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _logprob(token: TokenLogprob | TopLogprob) -> dict[str, Any]:
+    # A token that is half a letter has other bytes than its text, and these are not known here.
+    return {"token": token.token, "logprob": token.logprob, "bytes": None}
 
 
 def encode_error(

@@ -85,7 +85,7 @@ def test_any_bytes_are_read_or_are_a_failed_call(body: bytes) -> None:
 
 
 def test_a_usage_of_nothing_is_no_usage() -> None:
-    body = b'{"content":[],"usage":{"input_tokens":0,"output_tokens":0}}'
+    body = b'{"content":[],"stop_reason":"end_turn","usage":{"input_tokens":0,"output_tokens":0}}'
     assert decode_response(body).usage is None
 
 

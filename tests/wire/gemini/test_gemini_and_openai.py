@@ -185,12 +185,14 @@ def test_a_google_clients_request_passes_through_an_openai_provider_unharmed(
     request: Request,
 ) -> None:
     read = openai_chat.decode_request(openai_chat.encode_request(request, Asking("m"))).request
-    assert [message.text for message in read.messages] == [
-        message.text for message in request.messages
+    assert [image for message in read.messages for image in message.images] == [
+        image for message in request.messages for image in message.images
     ]
-    assert [message.images for message in read.messages] == [
-        message.images for message in request.messages
-    ]
+    if not any(turn.role == "tool" and turn.images for turn in request.messages):
+        # A tool's images follow as the user's: OpenAI has no place for them in a result.
+        assert [message.text for message in read.messages] == [
+            message.text for message in request.messages
+        ]
     assert (read.tools, read.tool_choice, read.response_format) == (
         request.tools,
         request.tool_choice,
