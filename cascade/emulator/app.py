@@ -77,7 +77,7 @@ class Emulator:
             case "count":
                 await self._count(asked.protocol, scope, receive, send)
             case "models":
-                await send_whole(send, 200, models_body(asked.protocol, self.recording.models))
+                await self._models(asked, scope, send)
             case "model":
                 await self._model(asked, send)
             case "delivered":
@@ -87,6 +87,10 @@ class Emulator:
             case "nothing":
                 message = f"there is nothing to {scope['method']} at {scope['path']}"
                 await send_whole(send, 404, _error(asked.protocol, 404, message))
+            case "other method":
+                message = f"{scope['path']} takes {asked.allowed}, not {scope['method']}"
+                allow = (b"allow", asked.allowed.encode())
+                await send_whole(send, 405, _error(asked.protocol, 405, message), (allow,))
 
     async def _answer(
         self, protocol: ProtocolName, arrived: float, scope: Scope, receive: Receive, send: Send
@@ -143,9 +147,17 @@ class Emulator:
             self.delivered.faults[fault.name] += 1
             await play(call, fault)
 
+    async def _models(self, asked: Route, scope: Scope, send: Send) -> None:
+        try:
+            body = models_body(asked, self.recording.models, scope["query_string"])
+        except RequestError as refused:
+            await _refuse(asked.protocol, send, refused)
+        else:
+            await send_whole(send, 200, body)
+
     async def _model(self, asked: Route, send: Send) -> None:
         if asked.model in self.recording.models:
-            await send_whole(send, 200, model_body(asked.protocol, asked.model))
+            await send_whole(send, 200, model_body(asked))
         else:
             await _refuse(asked.protocol, send, no_model(self.recording, asked.model))
 

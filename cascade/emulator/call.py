@@ -97,7 +97,7 @@ class Call:
     def start(self) -> None:
         """Begin the stream; its opening leaves with the first token, as providers do it."""
         self._writer = self.writer()
-        self.add(self._writer.start())
+        self.add(self._writer.start(self.reply.usage))
 
     async def leave(self, until: int) -> None:
         """Let the pieces up to this one leave as they are due; the last waits for what follows.

@@ -87,8 +87,15 @@ class Client:
         await self._send({"type": "http.response.body", "body": data, "more_body": not last})
 
     def write_raw(self, data: bytes) -> None:
-        """Write to the connection itself, past HTTP."""
-        transport_of(self._scope).write(data)
+        """Write to the connection itself, past HTTP.
+
+        Raises:
+            ClientLeftError: the client has left, though its departure was not heard of yet.
+        """
+        transport = transport_of(self._scope)
+        if transport.is_closing():
+            raise ClientLeftError
+        transport.write(data)
 
     async def hang_up(self) -> None:
         """Close the connection after what was written, and wait until it is closed."""
@@ -98,8 +105,10 @@ class Client:
     async def reset(self) -> None:
         """Reset the connection, and wait until it is gone."""
         transport = transport_of(self._scope)
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
-        transport.abort()
+        if not transport.is_closing():
+            own = transport.get_extra_info("socket")
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+            transport.abort()
         await asyncio.wait((self._listen(),))
 
     def close(self) -> None:
@@ -114,8 +123,8 @@ class Client:
         return self._departure
 
 
-async def send_whole(send: Send, status: int, body: bytes) -> None:
-    """Send a whole answer of JSON."""
-    headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body))]
+async def send_whole(send: Send, status: int, body: bytes, more: Headers = ()) -> None:
+    """Send a whole answer of JSON, with ``more`` headers."""
+    headers = [(b"content-type", JSON), (b"content-length", b"%d" % len(body)), *more]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -7,9 +7,13 @@ from typing import Any
 
 import msgspec
 
+from cascade.emulator.paging import page_of
+from cascade.emulator.routes import Route
 from cascade.types import ProtocolName
 
 __all__ = ["counted_body", "model_body", "models_body", "to_count"]
+
+_encode = msgspec.json.Encoder().encode
 
 _MISTRAL = {"type": "base", "capabilities": {"completion_chat": True, "function_calling": True}}
 """What Mistral's client wants to know of a model beside OpenAI's fields."""
@@ -17,27 +21,39 @@ _MISTRAL = {"type": "base", "capabilities": {"completion_chat": True, "function_
 _UNKNOWN = {"capabilities": None, "max_input_tokens": None, "max_tokens": None}
 """What Anthropic tells of a model, and no recording does."""
 
+_METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
 _EPOCH = "1970-01-01T00:00:00Z"
 
 
-def models_body(protocol: ProtocolName, models: tuple[str, ...]) -> bytes:
-    """Return the list of models."""
-    listed = [_SHAPES[protocol](model) for model in models]
-    body: dict[str, Any]
-    match protocol:
-        case "openai":
-            body = {"object": "list", "data": listed}
-        case "anthropic":
-            first, last = (models[0], models[-1]) if models else (None, None)
-            body = {"data": listed, "has_more": False, "first_id": first, "last_id": last}
-        case _:
-            body = {"models": listed}
-    return msgspec.json.encode(body)
+def models_body(asked: Route, models: tuple[str, ...], query: bytes) -> bytes:
+    """Return the list of models, or the page of it that the query string asks for.
+
+    Raises:
+        RequestError: the query makes no sense.
+    """
+    shape = _shape(asked)
+    if asked.protocol == "openai":
+        return _encode({"object": "list", "data": [shape(model) for model in models]})
+    page = page_of(asked.protocol, models, query)
+    listed = [shape(model) for model in page.models]
+    if asked.protocol == "gemini":
+        following = {"nextPageToken": page.models[-1]} if page.more else {}
+        return _encode({"models": listed} | following)
+    first, last = (page.models[0], page.models[-1]) if page.models else (None, None)
+    body: dict[str, Any] = {"object": "list"} if asked.bare else {}
+    body |= {"data": listed, "has_more": page.more, "first_id": first, "last_id": last}
+    return _encode(body)
 
 
-def model_body(protocol: ProtocolName, model: str) -> bytes:
-    """Return one model."""
-    return msgspec.json.encode(_SHAPES[protocol](model))
+def model_body(asked: Route) -> bytes:
+    """Return the model that is asked about."""
+    return _encode(_shape(asked)(asked.model))
+
+
+def _shape(asked: Route) -> Callable[[str], dict[str, Any]]:
+    if asked.bare:
+        return lambda model: _openai(model) | _anthropic(model)
+    return _SHAPES[asked.protocol]
 
 
 def _openai(model: str) -> dict[str, Any]:
@@ -54,7 +70,7 @@ def _gemini(model: str) -> dict[str, Any]:
     return {
         "name": f"models/{model}",
         "displayName": model,
-        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "supportedGenerationMethods": _METHODS,
     }
 
 
@@ -81,11 +97,9 @@ def to_count(protocol: ProtocolName, body: bytes, path: str) -> tuple[bytes, str
     else:
         path = path.replace(":countTokens", ":generateContent")
         asked = asked.get("generateContentRequest", asked)
-    return msgspec.json.encode(asked), path
+    return _encode(asked), path
 
 
 def counted_body(protocol: ProtocolName, tokens: int) -> bytes:
     """Return how many tokens a prompt is."""
-    return msgspec.json.encode(
-        {"input_tokens" if protocol == "anthropic" else "totalTokens": tokens}
-    )
+    return _encode({"input_tokens" if protocol == "anthropic" else "totalTokens": tokens})

@@ -117,7 +117,7 @@ async def _empty(call: Call, fault: Fault) -> None:
     call.reply = call.reply.cut(0, call.reply.finish_reason)
     if call.stream:
         writer = call.writer()
-        call.add(emptied_events(writer.start() + writer.end(call.reply.usage)))
+        call.add(emptied_events(writer.start(call.reply.usage) + writer.end(call.reply.usage)))
         call.close()
         await call.flush(last=True)
     else:

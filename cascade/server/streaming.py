@@ -35,7 +35,7 @@ def _events(answer: Answer, asked: Asked) -> bytes:
     )
     return b"".join(
         (
-            writer.start(),
+            writer.start(response.usage),
             *map(writer.write, deltas_of(response)),
             writer.end(response.usage, account(answer)),
         )
@@ -96,7 +96,7 @@ class _Passage:
                     await events.send(data + _events(answer, asked), last=True)
                     return None
                 writer = self._begin(deltas)
-                data += writer.start()
+                data += writer.start(next((d.usage for d in deltas if d.usage), None))
             if writer is not None:
                 data += b"".join(map(writer.write, deltas))
             if data:

@@ -85,8 +85,9 @@ class Reader(Protocol):
 class Writer(Protocol):
     """Writes one answer as server-sent events: ``start``, any number of ``write``, ``end``."""
 
-    def start(self) -> bytes:
-        """Write what opens the stream."""
+    def start(self, usage: Usage | None = None) -> bytes:
+        """Write what opens the stream. ``usage`` is what is known of it already: some protocols
+        tell the input at once."""
 
     def write(self, delta: Delta) -> bytes:
         """Write a delta; nothing where it carries nothing for the client."""

@@ -6,6 +6,7 @@ from collections import deque
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from cascade.types import Delta, FinishReason, Thought, ToolCallDelta, Usage
 from cascade.wire.anthropic.response import message_body, stop_reason_of, usage_body
@@ -76,9 +77,13 @@ class StreamWriter:
         self._refused = False
         self._stop_sequence: str | None = None
 
-    def start(self) -> bytes:
-        """Write the message's opening. Its usage is not known yet and written as zero."""
-        return _write("message_start", {"message": self._message})
+    def start(self, usage: Usage | None = None) -> bytes:
+        """Write the message's opening with the usage of its input; zero where nothing is known."""
+        message = self._message
+        if usage is not None:
+            told = usage_body(replace(usage, output_tokens=0, reasoning_tokens=0))
+            message = message | {"usage": message["usage"] | told}
+        return _write("message_start", {"message": message})
 
     def write(self, delta: Delta) -> bytes:
         """Write a delta; nothing where it carries nothing for the client."""

@@ -44,7 +44,7 @@ class StreamWriter:
         self._calls: dict[int, Calling] = {}
         self._finish: FinishReason = "unknown"
 
-    def start(self) -> bytes:
+    def start(self, usage: Usage | None = None) -> bytes:
         """Write nothing: the first chunk of this protocol is the first piece of the answer."""
         return b""
 

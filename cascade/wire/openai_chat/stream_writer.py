@@ -38,8 +38,8 @@ class StreamWriter:
         self._choice = self._head + b'{"index":0,"delta":'
         self._text = self._choice + b'{"content":'
 
-    def start(self) -> bytes:
-        """Write the chunk that names the role."""
+    def start(self, usage: Usage | None = None) -> bytes:
+        """Write the chunk that names the role; the usage comes at the end only."""
         return self._choice + b'{"role":"assistant","content":""}' + _GOES_ON
 
     def write(self, delta: Delta) -> bytes:
