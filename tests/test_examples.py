@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -72,25 +74,36 @@ def test_the_rule_example_runs_and_keeps_the_laws(environment: dict[str, str]) -
     run(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "examples/test_own_rule.py")
 
 
-def test_the_openai_client_example_talks_to_the_server(environment: dict[str, str]) -> None:
-    import json
-
+@contextmanager
+def serving(environment: dict[str, str]) -> Iterator[str]:
+    """`cascade serve` in a process of its own; gives its URL."""
     server = subprocess.Popen(
         [sys.executable, "-m", "cascade", "serve", "--port", "0"],
         env=environment,
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert server.stdout is not None
     try:
-        assert server.stdout is not None
-        url = json.loads(server.stdout.readline())["url"]
-        client = {**environment, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none"}
-        out = run(client, "examples/openai_client.py")
+        yield json.loads(server.stdout.readline())["url"]
     finally:
         server.terminate()
         server.wait(timeout=30)
-        assert server.stdout is not None
         server.stdout.close()
+
+
+def test_the_anthropic_client_example_talks_to_the_server(environment: dict[str, str]) -> None:
+    with serving(environment) as url:
+        client = {**environment, "ANTHROPIC_BASE_URL": url, "ANTHROPIC_API_KEY": "none"}
+        out = run(client, "examples/anthropic_client.py")
+    assert "The capital of France is Paris" in out
+    assert "Michelangelo" in out
+
+
+def test_the_openai_client_example_talks_to_the_server(environment: dict[str, str]) -> None:
+    with serving(environment) as url:
+        client = {**environment, "OPENAI_BASE_URL": f"{url}/v1", "OPENAI_API_KEY": "none"}
+        out = run(client, "examples/openai_client.py")
     assert "The capital of France is Paris" in out
     assert "answered by demo/" in out
     assert "Michelangelo" in out

@@ -81,8 +81,10 @@ def inspect(
 def _broken(response: Response, request: Request, pattern: str | None) -> str | None:
     message = response.message
     if message.tool_calls:
-        return _wrong_choice(message.tool_calls, request) or _wrong_calls(
-            message.tool_calls, request
+        return (
+            _wrong_choice(message.tool_calls, request)
+            or _wrong_calls(message.tool_calls, request)
+            or _cut_call(message.tool_calls[-1], response)
         )
     if _is_blank(message.text):
         return "empty answer"
@@ -195,6 +197,14 @@ def _wrong_calls(calls: tuple[ToolCall, ...], request: Request) -> str | None:
         wrong = _wrong_arguments(call, tool.parameters)
         if wrong is not None:
             return wrong
+    return None
+
+
+def _cut_call(last: ToolCall, response: Response) -> str | None:
+    """Some servers write unfinished arguments as none, and then nothing tells them from those of a
+    call that needs none."""
+    if response.finish_reason == "length" and last.arguments.strip() in ("", "{}"):
+        return f"the arguments of {last.name} are missing"
     return None
 
 

@@ -78,6 +78,19 @@ def test_a_cut_by_the_model_alone_is_short_where_nobody_set_a_limit() -> None:
     assert judge(say("Once upon a", "length")) == Verdict(declined=True)
 
 
+@pytest.mark.parametrize("left", ["", "{}", '{"town": "Ko'])
+def test_a_call_that_was_cut_off_is_refuted_whatever_is_left_of_its_arguments(left: str) -> None:
+    cut = say(None, "length", ToolCall("c1", "weather", left))
+    refuted = why(cut, ask(tools=(Tool("weather"),), max_tokens=4))
+    assert "the arguments of weather are" in refuted
+    assert refuted.endswith("(cut off at its output limit)")
+
+
+def test_a_call_that_is_whole_stands_though_the_answer_was_cut_off_after_it() -> None:
+    cut = say(None, "length", ToolCall("c1", "weather", '{"town": "Koblenz"}'))
+    assert judge(cut, ask(tools=(Tool("weather"),), max_tokens=4)) == Verdict()
+
+
 def test_a_cut_at_a_limit_that_we_shrank_is_refuted() -> None:
     verdict = inspect(say("Once upon a", "length"), ask(), pattern=None, own_limit=True)
     assert "shrunk" in (verdict.refuted or "")

@@ -13,15 +13,17 @@ from cascade import (
     DeadlineExceeded,
     Failed,
     Unavailable,
+    money,
 )
 from cascade.cache.inspection import listing, verify
 from cascade.cache.rules.entry import Codec
 from cascade.cache.secret import load_secret
 from cascade.emulator import Emulator
+from cascade.emulator.counting import Tally
 from cascade.learning.trace import Row
-from cascade.types import Attempt
+from cascade.types import Attempt, Price, Usage
 from tests.faults.load import Told
-from tests.faults.world import CLOCKS, DEADLINE, recorded
+from tests.faults.world import CLOCKS, DEADLINE, PRICES, recorded
 
 MARGIN = 1.0
 """Seconds by which a request may be late on a machine that does other work too."""
@@ -45,31 +47,36 @@ def broken_laws(told: Told) -> Iterator[str]:
 
 def _of_an_answer(told: Told, answer: Answer) -> Iterator[str]:
     right = recorded(told.ask.row, answer.endpoint).text
+    cut = answer.finish_reason == "length"
     if answer.outcome == "accepted":
-        if answer.text != right:
-            yield f"accepted {answer.text!r}, recorded {right!r}"
-        if answer.finish_reason != "stop":
+        # What streams as it comes has left before anybody can see that its model cuts it off.
+        if cut and not may_leave_early(told, answer.rung):
             yield f"accepted though it ended by {answer.finish_reason}"
-    elif answer.outcome == "best_effort":
-        if not (right.startswith(answer.text) and answer.text.strip()):
-            yield f"best effort {answer.text!r}, recorded {right!r}"
-        if (answer.finish_reason == "length") != (answer.text != right):
-            yield f"best effort {answer.text!r} ended by {answer.finish_reason}"
-    else:
+    elif answer.outcome != "best_effort":
         yield f"an answer of outcome {answer.outcome}"
+    if cut and not (right.startswith(answer.text) and answer.text.strip()):
+        yield f"cut off: {answer.text!r}, recorded {right!r}"
+    if not cut and (answer.text != right or answer.finish_reason != "stop"):
+        yield f"{answer.text!r} ended by {answer.finish_reason}, recorded {right!r}"
     if told.ask.way != "whole" and told.streamed != answer.text:
         yield f"streamed {told.streamed!r}, answered {answer.text!r}"
     if answer.cache == "miss" and not answer.attempts:
         yield "an answer that nobody was called for"
 
 
+def may_leave_early(told: Told, rung: str) -> bool:
+    """Whether pieces leave as they come: under ``live``, and from the reference in any stream."""
+    return told.ask.way == "live" or (told.ask.way == "held" and rung.endswith("-strong"))
+
+
 def _of_an_error(told: Told, error: CascadeError) -> Iterator[str]:
     attempts = attempts_of(told)
     if isinstance(error, Broken):
-        if told.ask.way != "live":
+        last = attempts[-1]
+        if not may_leave_early(told, last.rung):
             yield "broken, though nothing was to leave before it was accepted"
-        if attempts and attempts[-1].result not in ("failed", "refuted"):
-            yield f"broken by a call that {attempts[-1].result}"
+        if last.result not in ("failed", "refuted"):
+            yield f"broken by a call that {last.result}"
     elif told.streamed:
         yield f"{type(error).__name__} after {told.streamed!r} had left"
     elif not isinstance(error, Failed):
@@ -118,8 +125,7 @@ def uncounted(ai: AsyncCascade, told: Iterable[Told], emulator: Emulator) -> lis
     twice = delivered.faults.get("reset", 0)
     if not len(left) - unsure <= calls <= len(left) + twice:
         wrong.append(f"{len(left)} calls left, {unsure} of them perhaps; {calls} were counted")
-    wrong += _unpaid(attempts, emulator)
-    return wrong
+    return [*wrong, *_unpaid(attempts, emulator)]
 
 
 def _may_be_unsent(attempt: Attempt) -> bool:
@@ -129,14 +135,22 @@ def _may_be_unsent(attempt: Attempt) -> bool:
     return not attempt.cost and silent
 
 
-def _unpaid(attempts: Iterable[Attempt], emulator: Emulator) -> Iterator[str]:
-    read: dict[str, int] = {}
-    for attempt in attempts:
-        model = attempt.endpoint.partition("/")[2]
-        if attempt.usage is not None:
-            read[model] = read.get(model, 0) + attempt.usage.input_tokens
-        if attempt.cost is None:
-            yield f"a call without a bill: {attempt}"
+def _unpaid(attempts: Sequence[Attempt], emulator: Emulator) -> Iterator[str]:
+    """What was delivered is paid for, and what the provider counted itself is never more than it
+    delivered; estimates come on top."""
+    if any(each.cost is None for each in attempts):
+        yield "a call without a bill"
     for model, tally in emulator.delivered.by_model.items():
-        if read.get(model, 0) < tally.input_tokens:
-            yield f"{model}: {tally.input_tokens} tokens were read, {read.get(model)} paid for"
+        read, written = PRICES[model]
+        price = Price(read, read, read, written)
+        own = [each for each in attempts if each.endpoint.endswith(f"/{model}")]
+        paid, due = sum(each.cost or 0 for each in own), money.bill(price, _usage(tally))
+        if paid < due:
+            yield f"{model}: {due} units were delivered, {paid} paid for"
+        exact = sum(each.cost or 0 for each in own if not each.estimated)
+        if exact > due:
+            yield f"{model}: {exact} units were billed by count, {due} delivered"
+
+
+def _usage(tally: Tally) -> Usage:
+    return Usage(tally.input_tokens, tally.output_tokens)

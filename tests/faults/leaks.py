@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import threading
 from collections import Counter
+from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -39,10 +39,10 @@ class Held(msgspec.Struct, frozen=True):
 
 def _descriptors() -> list[str]:
     kinds = []
-    for name in os.listdir("/proc/self/fd"):
+    for link in Path("/proc/self/fd").iterdir():
         try:
-            kinds.append(os.readlink(f"/proc/self/fd/{name}").partition(":")[0])
-        except OSError:  # the one that listed them
+            kinds.append(str(link.readlink()).partition(":")[0])
+        except FileNotFoundError:  # the one that listed them
             continue
     return kinds
 

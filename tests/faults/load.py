@@ -68,16 +68,14 @@ def mixed(
     return asks
 
 
-async def load(
-    ai: AsyncCascade, asks: Sequence[Ask], concurrency: int = CONCURRENCY
-) -> list[Told]:
+async def load(ai: AsyncCascade, asks: Sequence[Ask], concurrency: int = CONCURRENCY) -> list[Told]:
     """Ask all of them, so many at a time."""
     left = iter(asks)
     told: list[Told] = []
 
     async def worker() -> None:
         for ask in left:
-            told.append(await one(ai, ask))
+            told.append(await one(ai, ask))  # noqa: PERF401 - several workers add to it
 
     async with asyncio.TaskGroup() as group:
         for _ in range(concurrency):
@@ -97,6 +95,7 @@ async def one(ai: AsyncCascade, ask: Ask) -> Told:
                     told.streamed += text
             told.answer = stream.answer
     except CascadeError as error:
-        told.error = error.with_traceback(None)  # its frames hold the run
+        error.__context__, error.__traceback__ = None, None  # their frames hold the run
+        told.error = error
     told.seconds = time.monotonic() - began
     return told

@@ -19,9 +19,11 @@ from tests.serving import running
 
 PROTOCOLS: tuple[ProtocolName, ...] = ("openai", "anthropic", "gemini")
 WEAK, STRONG = "llama3.1-8b", "gpt-4o"
+PRICES = {WEAK: (200_000, 200_000), STRONG: (2_500_000, 10_000_000)}
+"""Money units for a token of input and of output."""
 
-DEADLINE = 3.0
-CLOCKS = {"connect": 1.0, "first_token": 0.4, "idle": 0.4, "total": 0.8}
+DEADLINE = 2.0
+CLOCKS = {"connect": 1.0, "first_token": 0.3, "idle": 0.3, "total": 0.6}
 
 TOLD = {
     "429-retry-after": "(retry-after=0.2)",
@@ -40,6 +42,7 @@ timeout = {clocks}
 [rungs.{name}-strong]
 endpoints = ["{name}-three/{strong}"]
 timeout = {clocks}
+calls = 2
 """
 _PROVIDER = """
 [providers.{name}-{number}]
@@ -108,9 +111,8 @@ def _text(url: str, bad: str) -> str:
         for number in ("one", "two", "three"):
             at = bad if number == "one" else url
             text += _PROVIDER.format(name=name, number=number, url=at + path)
-        for number, model, price in (
-            ("one", WEAK, (0.2, 0.2)), ("two", WEAK, (0.2, 0.2)), ("three", STRONG, (2.5, 10.0))
-        ):  # fmt: skip
+        for number, model in (("one", WEAK), ("two", WEAK), ("three", STRONG)):
+            read, written = (units / 1e6 for units in PRICES[model])
             named = f"{name}-{number}"
-            text += _PRICES.format(name=named, model=model, input=price[0], output=price[1])
+            text += _PRICES.format(name=named, model=model, input=read, output=written)
     return text

@@ -26,6 +26,9 @@ GREEDY = Options(temperature=0.0, max_tokens=16)
 
 IMPOSSIBLE = "mean_logprob >= -0.0001"
 TRIVIAL = "mean_logprob >= -100"
+SOUND = "output_tokens >= 1"
+"""Bars that no answer clears, that every answer with log-probabilities clears, and that every
+answer clears which is not refuted."""
 
 
 class Price(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import subprocess
@@ -13,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+
+from tests.engine.setting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "examples" / "recording" / "model_server.py"
@@ -37,9 +38,7 @@ class Model:
 
     async def until(self, busy: bool) -> None:
         """Wait until it is at work, or is not."""
-        async with asyncio.timeout(SOON):
-            while bool(self.busy()) is not busy:
-                await asyncio.sleep(0.01)  # between two looks, not for luck
+        await until(lambda: bool(self.busy()) is busy, SOON)
 
     def close(self) -> None:
         """Forget the connection."""

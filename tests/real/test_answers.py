@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cascade import AsyncCascade
+from cascade import AsyncCascade, Message
+from cascade.client.asking import Options
 from cascade.errors import UnsupportedParameter
 from tests.real.ladders import (
     CHEAP,
@@ -15,7 +16,6 @@ from tests.real.ladders import (
     PROTOCOLS,
     QUESTION,
     STORY,
-    Options,
     Protocol,
     Step,
     ask,
@@ -91,7 +91,7 @@ async def test_what_the_messages_protocol_has_no_word_for_is_dropped_and_listed(
     tmp_path: Path, wide: Model
 ) -> None:
     async with opened(tmp_path, Step("only", wide, "anthropic")) as ai:
-        answer = await ai.complete(QUESTION, seed=7, presence_penalty=0.1, **GREEDY)
+        answer = await ai.complete(QUESTION, **GREEDY | Options(seed=7, presence_penalty=0.1))
         assert answer.text
         assert sorted(answer.dropped) == ["presence_penalty", "seed"]
 
@@ -101,7 +101,7 @@ async def test_log_probabilities_come_with_the_answer_and_are_its_evidence(
     tmp_path: Path, wide: Model, streamed: bool
 ) -> None:
     async with opened(tmp_path, Step("only", wide)) as ai:
-        options = Options(**GREEDY, logprobs=True, top_logprobs=2)
+        options = GREEDY | Options(logprobs=True, top_logprobs=2)
         answer = await ask(ai, streamed, QUESTION, options)
         tokens = answer.response.logprobs
         assert tokens is not None
@@ -121,7 +121,7 @@ async def test_log_probabilities_cannot_be_had_by_the_messages_protocol(
 ) -> None:
     async with opened(tmp_path, Step("only", wide, "anthropic")) as ai:
         with pytest.raises(UnsupportedParameter):
-            await ai.complete(QUESTION, logprobs=True, **GREEDY)
+            await ai.complete(QUESTION, **GREEDY | Options(logprobs=True))
         assert (await ai.complete(QUESTION, **GREEDY)).attempts[0].evidence.mean_logprob is None
 
 
@@ -132,14 +132,10 @@ async def test_a_conversation_goes_on_with_the_answer(tmp_path: Path, wide: Mode
 
 
 async def _converse(ai: AsyncCascade) -> None:
-    system = "You are brief."
-    first = await ai.complete(QUESTION, system=system, **GREEDY)
-    turns = [
-        {"role": "user", "content": QUESTION},
-        first.message,
-        {"role": "user", "content": "And a lake?"},
-    ]
-    second = await ai.complete(turns, system=system, **GREEDY)
+    options = GREEDY | Options(system="You are brief.")
+    first = await ai.complete(QUESTION, **options)
+    turns = [Message("user", QUESTION), first.message, Message("user", "And a lake?")]
+    second = await ai.complete(turns, **options)
     assert second.text
     assert first.usage is not None
     assert second.usage is not None

@@ -9,8 +9,9 @@ from typing import Any, Literal
 import pytest
 from pydantic import BaseModel, ConfigDict
 
+from cascade.client.asking import Options
 from cascade.errors import Failed
-from tests.real.ladders import DEAR, Options, Step, ask, opened
+from tests.real.ladders import DEAR, SOUND, Step, ask, opened
 from tests.real.model import Model
 
 pytestmark = [pytest.mark.real, pytest.mark.anyio]
@@ -49,7 +50,9 @@ async def test_an_answer_that_fits_its_schema_is_accepted_and_parsed(
         assert answer.parse(Town) == Town.model_validate(json.loads(answer.text))
 
 
-async def test_any_json_object_can_be_asked_for(tmp_path: Path, wide: Model) -> None:
+async def test_half_of_the_json_object_that_was_asked_for_is_refuted(
+    tmp_path: Path, wide: Model
+) -> None:
     options = Options(
         temperature=0.0, max_tokens=200, response_format={"type": "json_object"}, stop=["}"]
     )
@@ -66,7 +69,7 @@ async def test_a_schema_that_the_server_does_not_keep_to_makes_the_ladder_climb(
     tmp_path: Path, narrow: Model, wide: Model
 ) -> None:
     """By the Messages protocol this server takes ``output_config.format`` and ignores it."""
-    small = Step("small", narrow, "anthropic", "output_tokens >= 1")
+    small = Step("small", narrow, "anthropic", SOUND)
     async with opened(tmp_path, small, Step("strong", wide, price=DEAR)) as ai:
         answer = await ai.complete(QUESTION, **TOWN)
         first, second = answer.attempts
@@ -81,7 +84,7 @@ async def test_what_the_servers_grammar_does_not_know_is_checked_here(
     tmp_path: Path, narrow: Model, wide: Model
 ) -> None:
     """The grammar knows no ``dependentRequired``: the server says that it keeps to the schema."""
-    steps = Step("small", narrow, accept="output_tokens >= 1"), Step("strong", wide)
+    steps = Step("small", narrow, accept=SOUND), Step("strong", wide)
     async with opened(tmp_path, *steps) as ai:
         with pytest.raises(Failed) as failed:
             await ai.complete(QUESTION, **schema(dependentRequired={"town": ["day"]}))
@@ -97,11 +100,14 @@ async def test_a_schema_that_the_server_cannot_read_makes_the_ladder_climb(
     tmp_path: Path, narrow: Model, wide: Model
 ) -> None:
     """Its answer is a 400 that blames the request, yet another server may read it."""
-    foreign = schema(properties={"town": {"$ref": "urn:example:town"}, "day": {"type": "string"}})
+    options = schema(
+        properties={"town": {"$ref": "#town"}},
+        **{"$defs": {"town": {"$anchor": "town", "type": "string"}}},
+    )
     steps = Step("small", narrow), Step("strong", wide, "anthropic")
     async with opened(tmp_path, *steps) as ai:
         with pytest.raises(Failed) as failed:
-            await ai.complete(QUESTION, **foreign)
+            await ai.complete(QUESTION, **options)
         small, strong = failed.value.attempts
         assert (small.rung, small.kind, small.cost) == ("small", "unsupported", 0)
         assert (strong.rung, strong.result) == ("strong", "refuted")
