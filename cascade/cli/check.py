@@ -13,7 +13,7 @@ from cascade.cli.output import print_json, say
 if TYPE_CHECKING:
     from cascade.cli.probing import Probe
     from cascade.errors import ConfigError
-    from cascade.types import Endpoint, Ladder, Price, Tables
+    from cascade.types import Endpoint, Ladder, Price, Rung, Tables
 
 
 def check(
@@ -119,6 +119,7 @@ def _as_object(
         "warnings": [_mistake(warning) for warning in warnings],
         "missing_keys": [_mistake(error) for error in missing],
         "models": [_model(endpoint) for endpoint in endpoints_of(tables)],
+        "rungs": {name: _rung(rung) for name, rung in tables.rungs.items()},
         "ladders": {name: _ladder(ladder) for name, ladder in tables.ladders.items()},
         "decide": decide,
         "cache": cache,
@@ -131,7 +132,10 @@ def _model(endpoint: Endpoint) -> dict[str, Any]:
 
     return {
         "name": endpoint.name,
+        "protocol": endpoint.protocol,
         "base_url": endpoint.base_url,
+        "proxy": endpoint.proxy,
+        "ca": endpoint.ca,
         "price": None if endpoint.price is None else per_million(endpoint.price),
         "price_source": endpoint.price_source,
         "context": endpoint.context,
@@ -140,6 +144,17 @@ def _model(endpoint: Endpoint) -> dict[str, Any]:
         "lacks": sorted(endpoint.lacks),
         "key_variables": endpoint.key_variables,
         "key_found": set_variable(endpoint.key_variables, os.environ),
+    }
+
+
+def _rung(rung: Rung) -> dict[str, Any]:
+    return {
+        "endpoints": [endpoint.name for endpoint in rung.endpoints],
+        "balance": rung.balance,
+        "weights": [endpoint.weight for endpoint in rung.endpoints],
+        "calls": rung.calls,
+        "hedge": "learned" if rung.hedge_learned else rung.hedge,
+        "timeout": rung.clocks,
     }
 
 

@@ -36,7 +36,18 @@ def show(tables: Tables, env: Mapping[str, str], headline: str, probes: list[Pro
 
 
 def _models(tables: Tables, env: Mapping[str, str]) -> Table:
-    table = Table("model", "key", "in", "cached", "out", "price from", "context", "lacks", box=None)
+    table = Table(
+        "model",
+        "protocol",
+        "key",
+        "in",
+        "cached",
+        "out",
+        "price from",
+        "context",
+        "lacks",
+        box=None,
+    )
     table.title, table.title_justify = "Models (US dollars per million tokens)", "left"
     for endpoint in endpoints_of(tables):
         price = None if endpoint.price is None else per_million(endpoint.price)
@@ -47,6 +58,7 @@ def _models(tables: Tables, env: Mapping[str, str]) -> Table:
         )
         table.add_row(
             endpoint.name,
+            endpoint.protocol,
             _key(endpoint, env),
             *amounts,
             endpoint.price_source,
@@ -90,6 +102,9 @@ def _rest(screen: Console, tables: Tables) -> None:
         f"\nDelivery {decide.delivery}, at the end {decide.at_the_end}, deadline "
         f"{decide.deadline:g} s, cap {cap}, at least {decide.min_output} tokens of answer."
     )
+    if decide.strong_for_tools:
+        tools = ", ".join(sorted(decide.strong_for_tools))
+        screen.print(f"Only the strongest rung may call {tools}.")
     kept = f"{cache.size:,} bytes, {cache.ttl / 86_400:g} d" if cache.enabled else "off"
     screen.print(f"Cache: {kept}. Server: {tables.server.host}:{tables.server.port}.")
 

@@ -106,3 +106,32 @@ def test_live_tells_of_a_key_that_cannot_be_sent_and_asks_the_others(
     assert cheap["ok"]
     assert (strong["ok"], strong["kind"]) == (False, "auth")
     assert "$Y_KEY holds a character that no key has" in strong["message"]
+
+
+def test_it_shows_protocols_balance_and_reserved_tools(place: Place, run: Run) -> None:
+    place.write(
+        "config.toml",
+        """
+[ladders]
+default = ["small", "anthropic/claude-sonnet-5"]
+
+[rungs.small]
+endpoints = ["google/gemini-3-flash", { model = "ollama/llama3", weight = 3 }]
+balance = "weight"
+hedge = "learned"
+
+[decide]
+strong_for_tools = ["refund"]
+""",
+    )
+    keys = {"GOOGLE_API_KEY": "k", "ANTHROPIC_API_KEY": "k"}
+    told = run("check", "--json", **keys).json
+    assert {model["name"]: model["protocol"] for model in told["models"]} == {
+        "google/gemini-3-flash": "gemini",
+        "ollama/llama3": "openai",
+        "anthropic/claude-sonnet-5": "anthropic",
+    }
+    small = told["rungs"]["small"]
+    assert (small["balance"], small["weights"], small["hedge"]) == ("weight", [1, 3], "learned")
+    assert told["decide"]["strong_for_tools"] == ["refund"]
+    assert "Only the strongest rung may call refund." in run("check", **keys).out
