@@ -15,7 +15,7 @@ from cascade.types import (
 )
 from cascade.wire.failures import CallFailure, Malformed
 
-__all__ = ["Assembly", "Calling"]
+__all__ = ["AssemblingReader", "Assembly", "Calling"]
 
 
 class Calling:
@@ -113,3 +113,29 @@ class Assembly:
             reasoning="".join(self.reasoning),
             stop_sequence=self.stop_sequence,
         )
+
+
+class AssemblingReader:
+    """What the readers of all protocols share: the answer so far, and whether it is whole."""
+
+    def __init__(self) -> None:
+        self._answer = Assembly()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer came to its end: the protocol's finish was sent. A stream that stops
+        before that was broken, however clean its connection closed."""
+        return self._answer.finish is not None
+
+    def response(self) -> Response:
+        """Return the whole answer.
+
+        Raises:
+            CallFailure: the stream ended before the answer did.
+        """
+        return self._answer.response()
+
+    def partial(self) -> Response:
+        """Return what came so far, its finish reason ``unknown`` while there is none. Its usage
+        may be a running count."""
+        return self._answer.partial()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cascade.types import Delta, Kind, Response, Thought
+from cascade.types import Delta, Kind, Thought
 from cascade.wire.anthropic.answer_shapes import (
     BlockShape,
     DeltaShape,
@@ -15,7 +15,7 @@ from cascade.wire.anthropic.answer_shapes import (
     merge,
     usage_of,
 )
-from cascade.wire.assembly import Assembly
+from cascade.wire.assembly import AssemblingReader
 from cascade.wire.failures import Malformed, failure_of
 
 __all__ = ["StreamReader"]
@@ -36,7 +36,7 @@ class _Open:
         self.place = 0
 
 
-class StreamReader:
+class StreamReader(AssemblingReader):
     """Reads a stream's events one by one and keeps what they add up to.
 
     Attributes:
@@ -44,16 +44,10 @@ class StreamReader:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.done = False
-        self._answer = Assembly()
         self._usage = UsageShape()
         self._blocks: dict[int, _Open] = {}
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer came to its end: a stop reason was sent, and every block had been
-        closed. A stream that stops before that was broken, however clean its connection closed."""
-        return self._answer.finish is not None
 
     def feed(self, data: bytes) -> Delta | None:
         """Take one event's data; return what it adds, None where it adds nothing.
@@ -71,19 +65,6 @@ class StreamReader:
             if data.strip() in (b"", b"[DONE]"):  # some servers speak OpenAI's last word too
                 return None
             raise Malformed(f"an event of the stream cannot be read: {error}") from None
-
-    def response(self) -> Response:
-        """Return the whole answer.
-
-        Raises:
-            CallFailure: the stream ended before the answer did.
-        """
-        return self._answer.response()
-
-    def partial(self) -> Response:
-        """Return what came so far, its finish reason ``unknown`` while there is none. Its usage
-        is a running count."""
-        return self._answer.partial()
 
     def _take(self, read: EventShape, data: bytes) -> Delta | None:
         match read.type:

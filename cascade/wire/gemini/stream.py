@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from cascade.types import Delta, FinishReason, Kind, Response, Thought, ToolCallDelta, Usage
-from cascade.wire.assembly import Assembly
+from cascade.types import Delta, FinishReason, Kind, Thought, ToolCallDelta, Usage
+from cascade.wire.assembly import AssemblingReader
 from cascade.wire.codec import canonical
 from cascade.wire.failures import CallFailure, Malformed, failure_of
 from cascade.wire.gemini.answer_shapes import (
@@ -23,7 +23,7 @@ __all__ = ["StreamReader"]
 _answer = msgspec.json.Decoder(AnswerShape)
 
 
-class StreamReader:
+class StreamReader(AssemblingReader):
     """Reads a stream's events one by one and keeps what they add up to.
 
     Attributes:
@@ -34,14 +34,8 @@ class StreamReader:
     done = False
 
     def __init__(self) -> None:
-        self._answer = Assembly()
+        super().__init__()
         self._open: list[str] = []  # what was thought since the last signature
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer came to its end: a finish reason was sent. A stream that stops
-        before that was broken, however clean its connection closed."""
-        return self._answer.finish is not None
 
     def feed(self, data: bytes) -> Delta | None:
         """Take one event's data; return what it adds, None where it adds nothing.
@@ -61,18 +55,6 @@ class StreamReader:
         if read.error is not None:
             raise failure_of(data, Kind.BROKEN)
         return self.take(read)
-
-    def response(self) -> Response:
-        """Return the whole answer.
-
-        Raises:
-            CallFailure: the stream ended before the answer did.
-        """
-        return self._answer.response()
-
-    def partial(self) -> Response:
-        """Return what came so far, its finish reason ``unknown`` while there is none."""
-        return self._answer.partial()
 
     def take(self, read: AnswerShape) -> Delta | None:
         """Take one chunk, or a whole answer; return what it adds.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from cascade.types import Delta, Kind, Response, TokenLogprob, ToolCallDelta
-from cascade.wire.assembly import Assembly
+from cascade.types import Delta, Kind, TokenLogprob, ToolCallDelta
+from cascade.wire.assembly import AssemblingReader
 from cascade.wire.failures import Malformed, failure_of
 from cascade.wire.openai_chat.answer_shapes import (
     CalledShape,
@@ -23,7 +23,7 @@ __all__ = ["StreamReader"]
 _chunk = msgspec.json.Decoder(Chunk)
 
 
-class StreamReader:
+class StreamReader(AssemblingReader):
     """Reads a stream's events one by one and keeps what they add up to.
 
     Attributes:
@@ -31,15 +31,9 @@ class StreamReader:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.done = False
-        self._answer = Assembly()
         self._places: dict[int, int] = {}  # a provider's index -> ours
-
-    @property
-    def complete(self) -> bool:
-        """Whether the answer came to its end: a finish reason was sent. A stream that stops
-        before that was broken, however clean its connection closed."""
-        return self._answer.finish is not None
 
     def feed(self, data: bytes) -> Delta | None:
         """Take one event's data; return what it adds, None where it adds nothing.
@@ -63,18 +57,6 @@ class StreamReader:
         if read.error is not None:
             raise failure_of(data, Kind.BROKEN)
         return self._delta(read)
-
-    def response(self) -> Response:
-        """Return the whole answer.
-
-        Raises:
-            CallFailure: the stream ended before the answer did.
-        """
-        return self._answer.response()
-
-    def partial(self) -> Response:
-        """Return what came so far, its finish reason ``unknown`` while there is none."""
-        return self._answer.partial()
 
     def _delta(self, read: Chunk) -> Delta | None:
         answer = self._answer
