@@ -15,6 +15,7 @@ from cascade.checks.repetition import repeats
 from cascade.types import Request, Response, ToolCall
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+_NEARLY = 0.9  # providers count the last tokens in ways of their own
 _FORMATS = frozenset({"json_object", "json_schema"})
 
 
@@ -51,13 +52,13 @@ def inspect(
 
     An answer cut off at a limit that we shrank (``own_limit``) is refuted; one cut off at the
     caller's own limit is judged as it stands and is not complete; one that its model cut off,
-    though nobody had set a limit, is short. ``pattern`` must occur in the answer's text; an
-    answer made of tool calls has none to look at. ``reserved`` are tools that this rung may not
-    call.
+    though that limit was not reached, is short, and so is one that ended for a reason nobody
+    knows. ``pattern`` must occur in the answer's text; an answer made of tool calls has none to
+    look at. ``reserved`` are tools that this rung may not call.
     """
     for call in response.message.tool_calls:
         if call.name in reserved:
-            problem = f"calls {call.name}, which is reserved for the strongest rung"
+            problem = f"calls {call.name}, which is reserved for the ladder's last rung"
             return Verdict(refuted=problem, reserved=True)
     if own_limit and response.finish_reason == "length":
         return Verdict(refuted="cut off at a limit that was shrunk to keep the cost cap")
@@ -70,12 +71,23 @@ def inspect(
         return Verdict(unchecked=str(unchecked))
     if refuted is not None and response.finish_reason == "length":
         refuted += " (cut off at its output limit)"
-    cut_by_model = response.finish_reason == "length" and request.max_tokens is None
+    unfinished = response.finish_reason == "unknown" or _is_cut_by_model(response, request)
     return Verdict(
         refuted=refuted,
-        declined=refuted is None and cut_by_model,
+        declined=refuted is None and unfinished,
         complete=ended and refuted is None,
     )
+
+
+def _is_cut_by_model(response: Response, request: Request) -> bool:
+    """Whether an answer was cut off though the caller's own limit, if there is one, was not
+    reached: at a limit of the model, or at the end of its context window."""
+    if response.finish_reason != "length":
+        return False
+    if request.max_tokens is None:
+        return True
+    usage = response.usage
+    return usage is not None and usage.output_tokens < _NEARLY * request.max_tokens
 
 
 def _broken(response: Response, request: Request, pattern: str | None) -> str | None:

@@ -13,7 +13,7 @@ from cascade.config.messages import written
 from cascade.config.prices import UNKNOWN
 from cascade.config.providers import is_deployment
 from cascade.errors import ConfigError
-from cascade.policy.plan import is_hopeless
+from cascade.policy.options import is_hopeless
 from cascade.types import Comparison, Endpoint, Ladder, Rung, Tables
 
 _NEAR = 0.8  # likeness of a name that may have been meant; kin such as another size is farther off

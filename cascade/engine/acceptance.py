@@ -14,7 +14,8 @@ from cascade.errors import RequestError
 from cascade.policy.model import Accept, Candidate, Rule, State, Tally, View
 from cascade.policy.moves import admissible
 from cascade.policy.openness import strongest_open
-from cascade.policy.plan import bar_for, make_plan
+from cascade.policy.options import bar_for
+from cascade.policy.plan import make_plan
 from cascade.policy.rules import Threshold
 from cascade.types import Endpoint, Ladder, Request, Rung, Tables
 
@@ -66,6 +67,8 @@ class Acceptance:
         return next(named, places[0] if places else None)
 
     def _takes(self, request: Request, ladder: Ladder, entry: Entry, place: Place) -> bool:
+        if place.index < len(ladder.rungs) - 1 and self._is_reserved(entry):
+            return False
         strongest = len(ladder.rungs) - 1
         if request.rung is not None:
             strongest = place.index
@@ -76,6 +79,12 @@ class Acceptance:
             return reference or self._rule_takes(request, ladder, entry, place)
         bar = bar_for(request, ladder, entry.complexity.level, place.index)
         return shelf.takes(entry, bar=bar, rung_index=place.index, strongest_index=strongest)
+
+    def _is_reserved(self, entry: Entry) -> bool:
+        """Whether it calls a tool that only a ladder's last rung may call."""
+        reserved = self._decide.strong_for_tools
+        calls = entry.response.message.tool_calls
+        return bool(reserved) and any(call.name in reserved for call in calls)
 
     def _rule_takes(self, request: Request, ladder: Ladder, entry: Entry, place: Place) -> bool:
         """Ask the user's rule, with the plan of this request and the stored answer in hand."""

@@ -30,10 +30,10 @@ from cascade.errors import CascadeError, DeadlineExceeded, NotCached, RequestErr
 from cascade.policy.complexity import VERSION, classify
 from cascade.policy.conditions import Conditions
 from cascade.policy.model import Rule
-from cascade.policy.openness import Size
-from cascade.policy.plan import make_plan, reserved_tools
+from cascade.policy.openness import Size, reserved_tools
+from cascade.policy.plan import make_plan
 from cascade.providers.endpoint import Caller
-from cascade.types import Answer, Complexity, Ladder, Request, Tables
+from cascade.types import Answer, Attempt, Complexity, Ladder, Request, Tables
 
 Callers = Callable[[Ladder], Mapping[str, Caller]]
 
@@ -292,7 +292,8 @@ class Engine:
             {rung.name: rung for rung in ladder.rungs},
             self._callers(ladder),
             self.standings,
-            self._reserved(request, ladder),
+            ladder.rungs[-1].name,
+            reserved_tools(request, self.tables.decide),
         )
         run = Run(plan, request, means, outlet)
         departure = Departure(asked, plan, complexity, outlet, self)
@@ -300,12 +301,6 @@ class Engine:
             asked.key if asked.joins else None, run, turn.ending(departure.landed)
         )
         return departure
-
-    def _reserved(self, request: Request, ladder: Ladder) -> frozenset[str]:
-        """Whoever pins the strongest rung has it called; a pinned weaker one gets no rights."""
-        if request.rung == ladder.rungs[-1].name:
-            return frozenset()
-        return reserved_tools(request, self.tables.decide)
 
     def _conditions(self, asked: Admitted) -> Conditions:
         standings = self.standings
@@ -321,7 +316,7 @@ class Engine:
     def remember(self, asked: Admitted, ended: Ended) -> None:
         """Note where the conversation was answered."""
         if ended.response is not None and ended.chosen is not None:
-            climbed = any(a.rung != ended.chosen.rung for a in ended.attempts)
+            climbed = _has_climbed(ended.attempts, ended.chosen, asked.ladder)
             self._sessions.answered(
                 asked.session, asked.ladder, ended.chosen, ended.response, climbed
             )
@@ -354,3 +349,10 @@ class Engine:
         await self._runs.close()
         if self.cache is not None:
             await asyncio.to_thread(self.cache.close)
+
+
+def _has_climbed(attempts: tuple[Attempt, ...], chosen: Attempt, ladder: Ladder) -> bool:
+    """Whether a draft of a weaker rung would not do. A hedge, or a failure, is no draft."""
+    names = [rung.name for rung in ladder.rungs]
+    drafts = (each.rung for each in attempts if each.result in ("short", "refuted"))
+    return any(names.index(rung) < names.index(chosen.rung) for rung in drafts)

@@ -54,12 +54,13 @@ class Ended(msgspec.Struct, frozen=True):
 
 class Means(msgspec.Struct, frozen=True):
     """What a run works with: the rule, the ladder's rungs, its endpoints and their standings, and
-    the tools that only the strongest rung may call."""
+    the tools that only its last rung may call."""
 
     rule: Rule
     rungs: Mapping[str, Rung]
     callers: Mapping[str, Caller]
     standings: Standings
+    last: str
     reserved: frozenset[str] = frozenset()
 
 
@@ -83,8 +84,6 @@ class Run:
         self._rule: Rule = rule if type(rule) is Threshold else Overheard(rule)
         self._loop = asyncio.get_running_loop()
         self._state = initial(plan)
-        # A pinned rung is a ladder of one; it gets no rights by that.
-        self._reference = plan.reference if request.rung is None else None
         self._delivery = Delivery(outlet)
         self._outlet = outlet
         self._teller = None if outlet is None else Teller(plan, outlet)
@@ -188,7 +187,7 @@ class Run:
                 stream=stream,
                 on_delta=_Watcher(self, call.call, live) if stream else None,
                 alone=len(option.offers) == 1,
-                reserved=frozenset() if call.option == self._reference else means.reserved,
+                reserved=frozenset() if rung.name == means.last else means.reserved,
             )
         )
         self._tasks[call.call] = task
@@ -205,7 +204,7 @@ class Run:
             landing = task.result()
         self._landings[call.call] = landing
         if self._teller is not None:
-            self._teller.landed(landing)
+            self._teller.landed(call, landing)
         if landing.attempt.result == "failed":
             _log_failure(landing.attempt)
         if landing.defect is not None:

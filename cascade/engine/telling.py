@@ -16,14 +16,17 @@ class Teller:
         self._plan, self._outlet = plan, outlet
         self._called: set[int] = set()
         self._checking: set[int] = set()
+        self._flying: set[int] = set()
         self._why: str | None = None
 
     def calls(self, call: Call) -> None:
-        """A call begins: the first of another option than before is a climb."""
-        if self._called and call.option not in self._called:
+        """A call begins. Once all others have ended, the first of a stronger option is a climb; a
+        hedge, or a way down, is none."""
+        if self._called and call.option > max(self._called) and not self._flying:
             rung = self._plan.options[call.option].rung
             self._outlet.put(Decision("climbing", rung, self._why))
         self._called.add(call.option)
+        self._flying.add(call.call)
 
     def speaks(self, call: Call) -> None:
         """A call's first piece has come: a draft that is held is being checked."""
@@ -33,8 +36,9 @@ class Teller:
         self._checking.add(call.option)
         self._outlet.put(Decision("checking", option.rung))
 
-    def landed(self, landing: Landing) -> None:
+    def landed(self, call: Call, landing: Landing) -> None:
         """A call has ended; why the next one is made, if one is."""
+        self._flying.discard(call.call)
         attempt = landing.attempt
         if attempt.result != "cancelled":
             said = attempt.kind or attempt.why

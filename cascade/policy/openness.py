@@ -8,7 +8,10 @@ import msgspec
 
 from cascade.errors import TooLong, UnsupportedParameter
 from cascade.policy.parameters import hindrance
-from cascade.types import Endpoint, Ladder, Request, Rung
+from cascade.types import Decide, Endpoint, Ladder, Request, Rung
+
+Able = dict[int, tuple[Endpoint, ...]]
+"""Endpoints by the index of their rung."""
 
 
 class Size(msgspec.Struct, frozen=True):
@@ -18,9 +21,7 @@ class Size(msgspec.Struct, frozen=True):
     count: Callable[[], int]
 
 
-def open_rungs(
-    request: Request, rungs: tuple[Rung, ...], size: Size
-) -> dict[int, tuple[Endpoint, ...]]:
+def open_rungs(request: Request, rungs: tuple[Rung, ...], size: Size) -> Able:
     """The endpoints that can take the request, by index of their rung.
 
     Raises:
@@ -64,3 +65,16 @@ def _fits(request: Request, endpoint: Endpoint, size: Size) -> bool:
 def strongest_open(request: Request, ladder: Ladder, size: Size) -> int:
     """The index of the strongest rung that parameters and context window leave open."""
     return max(open_rungs(request, ladder.rungs, size))
+
+
+def reserved_tools(request: Request, decide: Decide) -> frozenset[str]:
+    """The tools of this request that only the ladder's last rung may call."""
+    if not decide.strong_for_tools:
+        return frozenset()
+    return decide.strong_for_tools.intersection(tool.name for tool in request.tools)
+
+
+def demands_last(request: Request, decide: Decide) -> bool:
+    """Whether the request asks for nothing but a call that only the ladder's last rung may make."""
+    choice = request.tool_choice
+    return choice is not None and choice.name in decide.strong_for_tools

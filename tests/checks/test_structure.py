@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cascade.checks.structure import Verdict, inspect
 from cascade.types import (
@@ -18,6 +19,7 @@ from cascade.types import (
     Tool,
     ToolCall,
     ToolChoice,
+    Usage,
 )
 
 SOUND = Verdict(complete=True)
@@ -100,8 +102,16 @@ def test_a_shrunk_limit_that_did_not_cut_changes_nothing() -> None:
     assert inspect(say("Once."), ask(), pattern=None, own_limit=True) == SOUND
 
 
-def test_an_answer_that_ended_for_an_unknown_reason_is_not_complete() -> None:
-    assert judge(say("Once.", "unknown")) == Verdict()
+def test_an_answer_that_ended_for_an_unknown_reason_is_short() -> None:
+    assert judge(say("Once.", "unknown")) == Verdict(declined=True)
+
+
+@pytest.mark.parametrize(("written", "short"), [(5, True), (3_999, False), (4_000, False)])
+def test_a_cut_far_below_the_callers_limit_is_the_models_own_and_short(
+    written: int, short: bool
+) -> None:
+    cut = replace(say("Once upon a", "length"), usage=Usage(10, written))
+    assert judge(cut, ask(max_tokens=4_000)) == Verdict(declined=short)
 
 
 @pytest.mark.parametrize("text", [None, "", "I can"])

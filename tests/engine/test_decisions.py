@@ -9,7 +9,7 @@ import pytest
 from cascade import Cascade
 from cascade.types import Decision, Delta
 from tests.engine.scripted import fails, provider, provider_in_thread, says
-from tests.engine.setting import LADDER, opened, tables
+from tests.engine.setting import LADDER, STRONG, Step, opened, tables
 
 pytestmark = pytest.mark.anyio
 
@@ -53,3 +53,18 @@ def test_the_synchronous_stream_tells_the_same(tmp_path: Path) -> None:
         ):
             decisions = [p.event for p in stream.events() if isinstance(p, Decision)]
     assert decisions == ["checking", "climbing"]
+
+
+async def test_a_hedge_is_no_climb_and_neither_is_a_way_down(tmp_path: Path) -> None:
+    hedged = Step("small", settings={"hedge": 0.05})
+    async with provider() as one, opened(one.url, tmp_path, (hedged, STRONG)) as ai:
+        one.on("small", says("slow", before=0.5))
+        async with ai.stream("Which rivers meet in Koblenz?") as stream:
+            seen = [p async for p in stream.events() if isinstance(p, Decision)]
+        assert [decision.event for decision in seen] == []
+    down = {"start": dict.fromkeys(("simple", "moderate", "complex"), "strong")}
+    async with provider() as one, opened(one.url, tmp_path, LADDER, decide=down) as ai:
+        one.on("strong", fails(401))
+        async with ai.stream("Which rivers meet in Koblenz?") as stream:
+            seen = [p async for p in stream.events() if isinstance(p, Decision)]
+        assert [decision.event for decision in seen] == ["checking"]

@@ -38,6 +38,18 @@ def calls(tool: str) -> Script:
     return script
 
 
+def streams_call(tool: str) -> Script:
+    """A stream that calls a tool."""
+
+    async def script(exchange: Any) -> None:
+        function = {"name": tool, "arguments": "{}"}
+        exchange.head()
+        exchange.piece("", tool_calls=[{"index": 0, "id": "call_1", "function": function}])
+        exchange.end(finish="tool_calls")
+
+    return script
+
+
 async def test_a_weak_rung_that_wants_to_refund_sends_the_request_to_the_strongest(
     tmp_path: Path,
 ) -> None:
@@ -50,7 +62,7 @@ async def test_a_weak_rung_that_wants_to_refund_sends_the_request_to_the_stronge
     first = answer.attempts[0]
     assert (first.result, first.why) == (
         "refuted",
-        "calls refund, which is reserved for the strongest rung",
+        "calls refund, which is reserved for the ladder's last rung",
     )
 
 
@@ -65,7 +77,7 @@ async def test_a_weak_rungs_refund_is_never_the_best_effort(tmp_path: Path) -> N
     async with provider() as one, opened(one.url, tmp_path, THREE, decide=CAREFUL) as ai:
         one.on("small", calls("refund"))
         one.on("strong", fails(401))
-        with pytest.raises(Failed, match="reserved for the strongest rung"):
+        with pytest.raises(Failed, match="reserved for the ladder's last rung"):
             await ai.complete("I want my money back.", tools=TOOLS)
     assert [call.model for call in one.calls] == ["small", "strong"]
 
@@ -73,7 +85,7 @@ async def test_a_weak_rungs_refund_is_never_the_best_effort(tmp_path: Path) -> N
 async def test_whoever_pins_a_weak_rung_gets_no_rights_by_that(tmp_path: Path) -> None:
     async with provider() as one, opened(one.url, tmp_path, THREE, decide=CAREFUL) as ai:
         one.on("small", calls("refund"))
-        with pytest.raises(Failed, match="reserved for the strongest rung"):
+        with pytest.raises(Failed, match="reserved for the ladder's last rung"):
             await ai.complete("I want my money back.", tools=TOOLS, rung="small")
 
 
@@ -92,3 +104,38 @@ async def test_arguments_that_do_not_fit_their_schema_climb(tmp_path: Path) -> N
         answer = await ai.complete("Weather?", tools=[tool("weather", parameters=schema)])
     assert answer.rung == "strong"
     assert "does not match the schema of weather" in (answer.attempts[0].why or "")
+
+
+async def test_no_piece_of_a_pinned_weak_rungs_refund_reaches_a_stream(tmp_path: Path) -> None:
+    async with provider() as one, opened(one.url, tmp_path, THREE, decide=CAREFUL) as ai:
+        one.on("small", streams_call("refund"))
+        pieces = []
+        async with ai.stream("Money back!", tools=TOOLS, rung="small") as stream:
+            with pytest.raises(Failed, match="reserved for the ladder's last rung"):
+                pieces.extend([piece async for piece in stream.deltas()])
+    assert pieces == []
+
+
+async def test_a_stored_refund_of_a_weak_rung_is_not_served_once_it_is_reserved(
+    tmp_path: Path,
+) -> None:
+    kept = {"tool_calls": True}
+    async with provider() as one:
+        one.on("small", calls("refund"))
+        one.on("strong", says("No."))
+        async with opened(one.url, tmp_path, THREE, cache=kept) as ai:
+            first = await ai.complete("Money back!", tools=TOOLS)
+        async with opened(one.url, tmp_path, THREE, cache=kept, decide=CAREFUL) as ai:
+            second = await ai.complete("Money back!", tools=TOOLS)
+    assert (first.rung, first.tool_calls[0].name) == ("small", "refund")
+    assert (second.rung, second.tool_calls) == ("strong", ())
+
+
+async def test_where_the_last_rung_cannot_take_the_prompt_nobody_refunds(tmp_path: Path) -> None:
+    narrow = Step("strong", accept=None, price=(10.0, 20.0), model={"context": 50})
+    steps = (*THREE[:2], narrow)
+    async with provider() as one, opened(one.url, tmp_path, steps, decide=CAREFUL) as ai:
+        one.on("small", calls("refund"))
+        one.on("medium", calls("refund"))
+        with pytest.raises(Failed, match="reserved for the ladder's last rung"):
+            await ai.complete("I want my money back. " * 30, tools=TOOLS)

@@ -94,6 +94,7 @@ async def test_a_run_whose_future_was_cancelled_keeps_its_account_all_the_same()
                 {"strong": Rung("strong", (endpoint,))},
                 {"one/strong": Caller(endpoint, None, transport)},
                 Standings(),
+                "strong",
             ),
         )
         run.on_end = heard.append

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from cascade.errors import Unavailable
+from cascade.errors import RequestError, Unavailable
 from cascade.policy.conditions import CALM, Conditions
 from cascade.policy.health import Standing
 from cascade.policy.model import Plan
@@ -168,9 +168,33 @@ CAREFUL = Decide(strong_for_tools=frozenset({"refund"}))
 TOOLS = (Tool("refund"), Tool("look_up"))
 
 
-def test_a_request_that_demands_a_reserved_tool_starts_at_the_strongest() -> None:
-    asked = request(tools=TOOLS, tool_choice=ToolChoice("function", "refund"))
-    assert planned(asked=asked, decide=CAREFUL).order[0] == 2
+FORCED = request(tools=TOOLS, tool_choice=ToolChoice("function", "refund"))
+
+
+def test_a_request_that_demands_a_reserved_tool_goes_to_the_last_rung_only() -> None:
+    plan = planned(asked=FORCED, decide=CAREFUL)
+    assert [option.rung for option in plan.options] == ["strong"]
+
+
+def test_where_the_last_rung_is_not_open_a_demanded_reserved_tool_is_refused_by_name() -> None:
+    for asked in (replace(FORCED, rung="small"), replace(FORCED, stop=("x",))):
+        on = ladder(rung("small"), rung("strong", endpoint("p/strong", lacks=frozenset({"stop"}))))
+        with pytest.raises(RequestError, match="only strong may call it"):
+            planned(on, asked, decide=CAREFUL)
+
+
+def test_a_pinned_weak_rung_is_held_while_a_reserved_tool_is_offered() -> None:
+    for pinned, live in (("small", False), ("strong", True)):
+        asked = request(tools=TOOLS, rung=pinned)
+        plan = planned(asked=asked, decide=CAREFUL, stream=True)
+        assert [option.live for option in plan.options] == [live]
+
+
+def test_a_warm_rung_whose_answer_could_not_be_accepted_moves_nobody() -> None:
+    silent = rung("medium", endpoint("p/medium", price=DEAR, lacks=frozenset({"logprobs"})))
+    on = ladder(CHEAP_THEN_DEAR.rungs[0], silent, rung("strong"), starts=(0, 0, 0))
+    plan = planned(on, warmth=replace(WARM, rung="medium", endpoint="p/medium"))
+    assert plan.order == (0, 2, 1)
 
 
 def test_a_request_that_merely_offers_it_starts_where_its_level_says() -> None:

@@ -10,8 +10,9 @@ from msgspec.structs import replace
 from cascade.errors import RequestError, TooLong, UnsupportedParameter
 from cascade.policy.model import Plan
 from cascade.policy.openness import Size, strongest_open
+from cascade.policy.options import UNKNOWN_CEILING, bar_for
 from cascade.policy.parameters import ADVISORY, BINDING, PARAMETERS, dropped, hindrance
-from cascade.policy.plan import UNKNOWN_CEILING, bar_for, make_plan
+from cascade.policy.plan import make_plan
 from cascade.types import (
     LEVELS,
     Bar,
