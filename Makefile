@@ -27,7 +27,12 @@ laws: $(VENV)/ready
 
 # What takes too long for `make test`: fifty crashes, a thousand departures.
 slow: $(VENV)/ready
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow --ignore=tests/faults
+
+# Faulty providers at length: every fault by itself, all of them together, behind our server too.
+# CASCADE_FAULT_REQUESTS=2000 asks each fault alone so often, which takes six minutes.
+faults: $(VENV)/ready
+	$(BIN)/python -m pytest -m slow tests/faults
 
 # Against a small real model on loopback: SmolLM2 by llama.cpp, in an environment of its own.
 test-real: $(VENV)/ready $(VENV)/model/ready

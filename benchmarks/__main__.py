@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import recording
+from benchmarks import faults, recording
 from benchmarks.children import ChildError, spare_proxies
 from benchmarks.figures import Figure, as_json, table
 from benchmarks.setting import Setting
@@ -25,10 +25,12 @@ def main(arguments: list[str]) -> int:
     spare_proxies()
     if arguments[:1] == ["recording"]:
         return recording.main(arguments[1:])
+    if arguments[:1] == ["faults"]:
+        return faults.main(arguments[1:])
     parser = _parser()
     given = parser.parse_args(arguments)
     if unknown := [name for name in given.names if name not in NAMES]:
-        parser.error(f"{', '.join(unknown)}: choose among {', '.join(NAMES)}, or recording")
+        parser.error(f"{', '.join(unknown)}: choose among {', '.join(NAMES)}, recording or faults")
     figures: list[Figure] = []
     failed = False
     for name in given.names or NAMES:

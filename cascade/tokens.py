@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import lzma
+import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
@@ -118,8 +119,16 @@ def ranks() -> dict[bytes, int]:
     return found
 
 
-@cache
+_LOADING = threading.Lock()
+
+
 def _vocabulary() -> tiktoken.Encoding | None:
+    with _LOADING:  # `cache` alone would let every thread load it that comes before the first ends
+        return _loaded()
+
+
+@cache
+def _loaded() -> tiktoken.Encoding | None:
     try:
         import tiktoken
 

@@ -5,8 +5,9 @@ says who leads, since when and until when. A link is made whole or not at all, a
 it at once one succeeds. It costs no open file. It is worth what its owner's lock is worth
 (presence.py): when that process dies, or the time is up, the next one takes its place.
 
-A lease keeps calls from being made twice; it never keeps one from being made. Where there can be
-none (Windows, a file system without locks or links), everybody calls for himself.
+A lease keeps calls from being made twice; it never keeps one from being made: whoever has waited
+for half of its time calls without one (engine/leasing.py). Where there can be none (Windows, a file
+system without locks or links), everybody calls for himself.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from cascade.cache.disk import ResponseCache, load_secret
 from cascade.cache.rules.scope import KeyMaker
@@ -14,9 +14,10 @@ from cascade.config.places import data_dir as default_data_dir
 from cascade.engine.engine import Engine
 from cascade.engine.standings import Standings
 from cascade.errors import ConfigError
+from cascade.log import logger
 from cascade.policy.rules import Threshold
-from cascade.providers.endpoint import Caller, Progress, Unsent
-from cascade.types import Clocks, Endpoint, Kind, Ladder, Request, Rung, Tables
+from cascade.providers.endpoint import Caller
+from cascade.types import Ladder, Rung, Tables
 
 if TYPE_CHECKING:
     import httpx
@@ -113,8 +114,8 @@ class Endpoints:
         self._by_ladder: dict[str, dict[str, Caller]] = {}
 
     def __call__(self, ladder: Ladder) -> Mapping[str, Caller]:
-        """The ladder's endpoints by name. One without its key fails when it is called, so that
-        its rung's other endpoints go on.
+        """The ladder's endpoints by name, those without their key left out: a rung's others go on
+        without it.
 
         Raises:
             MissingKey: the environment lacks the keys of all endpoints of a rung.
@@ -135,36 +136,9 @@ class Endpoints:
                 key = key_of(endpoint, self._environ)
             except ConfigError as mistake:
                 mistakes.append(mistake)
-                callers[endpoint.name] = _Keyless(endpoint, mistake, self._transport)
+                logger("client").warning("an endpoint is left out", why=str(mistake))
             else:
                 callers[endpoint.name] = Caller(endpoint, key, self._transport)
         if mistakes and len(mistakes) == len(rung.endpoints):
             raise mistakes[0]
         return callers
-
-
-class _Keyless(Caller):
-    """An endpoint whose key is missing: calling it fails, and sends nothing."""
-
-    def __init__(
-        self, endpoint: Endpoint, mistake: ConfigError, transport: httpx.AsyncBaseTransport
-    ) -> None:
-        super().__init__(endpoint, None, transport)
-        self._problem = mistake.problem
-
-    async def call(
-        self,
-        request: Request,
-        progress: Progress,
-        *,
-        clocks: Clocks,
-        limit: int | None,
-        logprobs: bool,
-        stream: bool,
-    ) -> NoReturn:
-        """Fail.
-
-        Raises:
-            CallFailure: always, with the kind AUTH.
-        """
-        raise Unsent(Kind.AUTH, self._problem, ours=True)

@@ -10,16 +10,10 @@ from cascade.checks.accept import parse_rule
 from cascade.config.endpoints import EndpointMaker
 from cascade.config.messages import Place, suggestion
 from cascade.config.providers import Report
-from cascade.types import Balance, Bar, Clocks, Endpoint, Rung
+from cascade.types import Bar, Clocks, Endpoint, Rung
 
 if TYPE_CHECKING:
-    from cascade.config.schema import BalanceName, File, RungTable
-
-_BALANCES: dict[BalanceName, Balance] = {
-    "in_order": "order",
-    "weight": "weight",
-    "least_pending": "pending",
-}
+    from cascade.config.schema import File, RungTable
 
 
 class RungMaker:
@@ -73,7 +67,7 @@ class RungMaker:
             hedge_learned=listed.hedge == "learned",
             watched=listed.hedge is not None
             or not timeout.keys().isdisjoint(("first_token", "idle")),
-            balance=_BALANCES[listed.balance],
+            balance=listed.balance,
             first_token_set="first_token" in timeout,
         )
 

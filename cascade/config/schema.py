@@ -31,10 +31,8 @@ from cascade.config.forms import (
     Usd,
 )
 from cascade.config.presets import PresetName, WhenUnsure
-from cascade.types import KeyHeader, ProtocolName
+from cascade.types import Balance, KeyHeader, ProtocolName
 from cascade.types.parameters import Lackable
-
-BalanceName = Literal["in_order", "weight", "least_pending"]
 
 SHORT, LONG = "<text>", "<table>"
 """Marks of the two forms of a rung, an endpoint or a price, which pydantic puts into its places."""
@@ -78,7 +76,7 @@ class RungTable(Table):
         ],
         Field(min_length=1),
     ]
-    balance: BalanceName = "in_order"
+    balance: Balance = "in_order"
     timeout: TimeoutTable = TimeoutTable()
     accept: Rule | None = None
     when_unsure: WhenUnsure | None = None

@@ -13,13 +13,13 @@ from cascade.emulator.call import Call
 from cascade.emulator.client import Client, send_whole
 from cascade.emulator.counting import Delivered
 from cascade.emulator.faults import Fault, Faults, parse_faults
-from cascade.emulator.framing import JsonArray
-from cascade.emulator.listing import counted_body, model_body, models_body, to_count
+from cascade.emulator.listing import model_body, models_body
 from cascade.emulator.lookup import NotRecordedError, find, no_model
 from cascade.emulator.mishaps import play
+from cascade.emulator.nulls import refuse_nulls
 from cascade.emulator.prefix import PrefixCache
 from cascade.emulator.replies import Reply, reply_to
-from cascade.emulator.routes import Route, route
+from cascade.emulator.routes import Route, is_mistrals, route
 from cascade.errors import EmulatorError, RequestError
 from cascade.learning.trace import Recording
 from cascade.listen import ClientLeftError, Receive, Scope, Send, read_body
@@ -27,6 +27,8 @@ from cascade.tokens import count_request
 from cascade.types import ProtocolName
 from cascade.wire.codec import Incoming
 from cascade.wire.codecs import CODECS
+from cascade.wire.counting import counted_body, to_answer
+from cascade.wire.framing import JsonArray, asks_for_events
 
 _IDS: dict[ProtocolName, str] = {
     "openai": "chatcmpl-emulated-",
@@ -70,7 +72,7 @@ class Emulator:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = time.monotonic()
-        asked = route(scope["method"], scope["path"], dict(scope["headers"]))
+        asked = route(scope["method"], scope["path"], scope["headers"])
         match asked.wanted:
             case "answer":
                 await self._answer(asked.protocol, arrived, scope, receive, send)
@@ -102,18 +104,21 @@ class Emulator:
             return
         try:
             incoming = CODECS[protocol].decode_request(body, scope["path"])
+            refuse_nulls(protocol, body)
             answer = find(self.recording, incoming.model, incoming.request)
         except (RequestError, NotRecordedError) as refused:
             await _refuse(protocol, send, refused)
             return
         number = next(self._numbers)
         reply = reply_to(incoming.request, answer, f"call_{number}")
+        if is_mistrals(scope["headers"]):
+            reply = reply.for_mistrals_client()
         client = Client(scope, receive, send, arrived, reply.duration / (self.speed or math.inf))
         tally = self.delivered.by_model[incoming.model]
         tally.calls += 1
         call = self._call(protocol, incoming, reply, client, number)
-        if protocol == "gemini" and b"alt=sse" not in scope["query_string"]:
-            call.frames = JsonArray()
+        if protocol == "gemini" and not asks_for_events(scope["query_string"]):
+            call.framing = JsonArray()
         try:
             await self._deliver(call, self._faults.draw(incoming.model, tally.calls))
         except ClientLeftError:
@@ -166,8 +171,9 @@ class Emulator:
     ) -> None:
         """Say how many tokens a prompt is: as recorded, else as they are counted here."""
         try:
-            body, path = to_count(protocol, await read_body(receive), scope["path"])
+            body, path = to_answer(protocol, await read_body(receive), scope["path"])
             incoming = CODECS[protocol].decode_request(body, path)
+            refuse_nulls(protocol, body)
         except ClientLeftError:
             return
         except RequestError as refused:

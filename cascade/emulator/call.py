@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from cascade.emulator.client import JSON, Client
 from cascade.emulator.counting import Tally
-from cascade.emulator.framing import EventFrames, Frames
 from cascade.emulator.replies import Reply, whole
 from cascade.types import Delta
 from cascade.wire.codec import Codec, Incoming, Writer
+from cascade.wire.framing import Framing, ServerSentEvents
 
 __all__ = ["Call"]
 
@@ -26,7 +26,7 @@ class Call:
     Attributes:
         reply: what it is answered with; may be exchanged before the answer begins.
         model: the name the answer bears.
-        frames: how a stream is framed; may be exchanged likewise.
+        framing: the form of a stream; may be exchanged likewise.
         ready: the part of a stream that leaves next.
     """
 
@@ -43,7 +43,7 @@ class Call:
         self.codec = codec
         self.reply = reply
         self.client = client
-        self.frames: Frames = EventFrames()
+        self.framing: Framing = ServerSentEvents()
         self.model = incoming.model
         self.stream = incoming.stream
         self._include_usage = incoming.include_usage
@@ -57,7 +57,7 @@ class Call:
     @property
     def content_type(self) -> bytes:
         """The answer's content type."""
-        return self.frames.content_type if self.stream else JSON
+        return self.framing.content_type if self.stream else JSON
 
     def begin(self) -> None:
         """Count the input."""
@@ -123,11 +123,11 @@ class Call:
 
     def add(self, events: bytes) -> None:
         """Add events to what leaves next."""
-        self.ready += self.frames.frame(events)
+        self.ready += self.framing.pack(events)
 
     def close(self) -> None:
-        """Add what ends the stream's frames."""
-        self.ready += self.frames.end()
+        """Add what ends the stream's form."""
+        self.ready += self.framing.pack(b"", last=True)
 
     def entire_stream(self) -> bytes:
         """Return all of the stream's bytes, instead of sending them; nothing is counted."""

@@ -1,4 +1,4 @@
-"""The models and the count of a prompt's tokens, in each protocol's shape."""
+"""The models, in each protocol's shape."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cascade.emulator.paging import page_of
 from cascade.emulator.routes import Route
 from cascade.types import ProtocolName
 
-__all__ = ["counted_body", "model_body", "models_body", "to_count"]
+__all__ = ["model_body", "models_body"]
 
 _encode = msgspec.json.Encoder().encode
 
@@ -63,7 +63,7 @@ def _openai(model: str) -> dict[str, Any]:
 
 def _anthropic(model: str) -> dict[str, Any]:
     named = {"type": "model", "id": model, "display_name": model, "created_at": _EPOCH}
-    return named | _UNKNOWN
+    return named | {"lifecycle": "active"} | _UNKNOWN
 
 
 def _gemini(model: str) -> dict[str, Any]:
@@ -79,27 +79,3 @@ _SHAPES: dict[ProtocolName, Callable[[str], dict[str, Any]]] = {
     "anthropic": _anthropic,
     "gemini": _gemini,
 }
-
-
-def to_count(protocol: ProtocolName, body: bytes, path: str) -> tuple[bytes, str]:
-    """Return the answering request, body and path, whose prompt is to be counted.
-
-    A body that is no JSON object comes back as it is: the codec says what is wrong with it.
-    """
-    try:
-        asked = msgspec.json.decode(body)
-    except (ValueError, RecursionError):
-        return body, path
-    if not isinstance(asked, dict):
-        return body, path
-    if protocol == "anthropic":
-        asked.setdefault("max_tokens", 1)
-    else:
-        path = path.replace(":countTokens", ":generateContent")
-        asked = asked.get("generateContentRequest", asked)
-    return _encode(asked), path
-
-
-def counted_body(protocol: ProtocolName, tokens: int) -> bytes:
-    """Return how many tokens a prompt is."""
-    return _encode({"input_tokens" if protocol == "anthropic" else "totalTokens": tokens})

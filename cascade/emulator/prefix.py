@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from itertools import accumulate
@@ -37,7 +38,7 @@ Clock = Callable[[], float]
 _STEP = 128  # tokens: OpenAI's cache counts in these
 _GRAIN = 16  # characters: prompts are compared in these, some four tokens
 _LOOK_BACK = 20  # blocks before a mark
-_MOST = 1_000_000  # digests; beyond, those whose time is over are forgotten
+_MOST = 1_000_000  # digests, some four million tokens of different prompts
 _LIVES: dict[Mark, float] = {"5m": 300.0, "1h": 3600.0}
 _OPENAI_LIFE = 1800.0
 _GEMINI_LIFE = 3600.0
@@ -72,11 +73,17 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class PrefixCache:
-    """What a provider's prompt caches hold. ``clock`` gives seconds that only grow."""
+    """What a provider's prompt caches hold. ``clock`` gives seconds that only grow.
 
-    def __init__(self, clock: Clock = time.monotonic) -> None:
+    It holds ``most`` digests: beyond, those go that were not asked for longest, of one prompt its
+    end before its beginning.
+    """
+
+    def __init__(self, clock: Clock = time.monotonic, most: int = _MOST) -> None:
         self._clock = clock
-        self._kept: dict[bytes, tuple[float, float]] = {}  # until when, and its life
+        self._most = most
+        # Until when, and its life. A plain dict finds its first item slowly once many are gone.
+        self._kept: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def look(
         self, protocol: ProtocolName, model: str, request: Request, usage: Usage | None
@@ -100,12 +107,17 @@ class PrefixCache:
 
     def keep(self, seen: Seen) -> None:
         """Keep a call's prompt, whose answer begins."""
-        now = self._clock()
-        for digest, life in seen.keep:
-            until, longest = self._kept.get(digest, (0.0, 0.0))
-            self._kept[digest] = (max(now + life, until), max(life, longest))
-        if len(self._kept) > _MOST:
-            self._kept = {digest: each for digest, each in self._kept.items() if each[0] > now}
+        now, kept = self._clock(), self._kept
+        for digest, life in reversed(seen.keep):
+            until, longest = kept.get(digest, (0.0, 0.0))
+            kept[digest] = (max(now + life, until), max(life, longest))
+            kept.move_to_end(digest)
+            if len(kept) > self._most:
+                kept.popitem(last=False)
+
+    def __len__(self) -> int:
+        """How many digests it holds."""
+        return len(self._kept)
 
     def _life(self, digest: bytes) -> float | None:
         """Return the life of what is kept under this digest, None where it is not kept."""

@@ -21,11 +21,11 @@ from cascade.types import (
     TopLogprob,
     Usage,
 )
+from cascade.wire.answer_parts import likely
 from cascade.wire.assembly import Assembly
 
 __all__ = ["Reply", "reply_to", "split", "whole"]
 
-_LEAST = -9999.0  # OpenAI's own sign for a probability of 0, which JSON could not carry
 _SEAL = "ZW11bGF0ZWQ="  # base64, since one protocol's client decodes it
 
 
@@ -56,6 +56,23 @@ class Reply(msgspec.Struct, frozen=True):
             thought = min(usage.reasoning_tokens, left)
             usage = msgspec.structs.replace(usage, output_tokens=left, reasoning_tokens=thought)
         return Reply(self.pieces[:pieces], finish, usage, self.duration * share)
+
+    def for_mistrals_client(self) -> Reply:
+        """Return the reply with each tool call in one piece, its last, and with a usage: of
+        nothing where none was recorded."""
+        pieces = list(self.pieces)
+        at: dict[int, int] = {}
+        whole: dict[int, ToolCallDelta] = {}
+        for number, piece in enumerate(self.pieces):
+            for part in piece.tool_calls:
+                index = part.index
+                begun = whole.get(index)
+                arguments = part.arguments if begun is None else begun.arguments + part.arguments
+                whole[index] = msgspec.structs.replace(begun or part, arguments=arguments)
+                pieces[number], at[index] = Delta(), number
+        for index, number in at.items():
+            pieces[number] = Delta(tool_calls=(whole[index],))
+        return msgspec.structs.replace(self, pieces=tuple(pieces), usage=self.usage or Usage(0, 0))
 
 
 def reply_to(request: Request, answer: RecordedAnswer, calls: str = "call") -> Reply:
@@ -172,8 +189,8 @@ def _texts(request: Request, answer: RecordedAnswer, tokens: int | None) -> Iter
 
 
 def _shown(entry: TokenLogprob, rivals: int) -> TokenLogprob:
-    logprob = max(entry.logprob, _LEAST)
-    top = [TopLogprob(each.token, max(each.logprob, _LEAST)) for each in entry.top[:rivals]]
+    logprob = likely(entry.logprob)
+    top = [TopLogprob(each.token, likely(each.logprob)) for each in entry.top[:rivals]]
     if rivals and not top:
         top = [TopLogprob(entry.token, logprob)]
     return TokenLogprob(entry.token, logprob, tuple(top))

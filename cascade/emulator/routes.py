@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
 from cascade.types import ProtocolName
+from cascade.wire.paths import READ, Wanted, find, speaker
 
-__all__ = ["Route", "route"]
+__all__ = ["Route", "is_mistrals", "route"]
 
-Wanted = Literal[
-    "answer", "count", "models", "model", "delivered", "health", "nothing", "other method"
-]
+Headers = Sequence[tuple[bytes, bytes]]
+_Own = Literal["delivered", "health"]
 
-_VERSION = re.compile(r"/v1(?:beta|alpha)?(?=/)")  # base URLs come with and without
-_METHOD = re.compile(r"/models/.+:(\w+)")  # Gemini's: a model and what is to be done with it
-_POSTS: dict[str, tuple[ProtocolName, Wanted]] = {
-    "/chat/completions": ("openai", "answer"),
-    "/messages": ("anthropic", "answer"),
-    "/messages/count_tokens": ("anthropic", "count"),
-    "generateContent": ("gemini", "answer"),
-    "streamGenerateContent": ("gemini", "answer"),
-    "countTokens": ("gemini", "count"),
-}
-_GETS: dict[str, Wanted] = {
-    "/models": "models",
+_OWN: dict[str, _Own] = {
     "/emulator/delivered": "delivered",
     "/health": "health",
     "/health/liveness": "health",
@@ -45,37 +34,31 @@ class Route(msgspec.Struct, frozen=True):
     """
 
     protocol: ProtocolName
-    wanted: Wanted
+    wanted: Wanted | _Own | Literal["nothing", "other method"]
     model: str = ""
     bare: bool = False
     allowed: str = ""
 
 
-def route(method: str, path: str, headers: dict[bytes, bytes]) -> Route:
-    """Tell what a request wants by its method, path and headers."""
-    version = _VERSION.match(path)
-    rest = path[version.end() :] if version else path
-    action = _METHOD.fullmatch(rest)
-    if (posted := _POSTS.get(action[1] if action else rest)) is not None:
-        protocol, wanted = posted
-        if method == "POST":
-            return Route(protocol, wanted)
-        return Route(protocol, "other method", allowed="POST")
-    spoken = _spoken(path, headers)
-    bare = spoken is None and rest.startswith("/models")
+def route(method: str, path: str, headers: Headers) -> Route:
+    """Tell what a request wants by its method, path and headers. Base URLs come without a version
+    too: then it is the first one."""
+    place = find(path) or find(f"/v1{path}")
+    spoken = (place and place.protocol) or speaker(path, headers)
+    bare = spoken is None and place is not None
     protocol = spoken or ("anthropic" if bare else "openai")
-    if rest.startswith("/models/"):
-        found = Route(protocol, "model", rest.removeprefix("/models/"), bare)
+    if place is not None:
+        found, methods = Route(protocol, place.wanted, place.model, bare), place.methods
+    elif (own := _OWN.get(path)) is not None:
+        found, methods = Route(protocol, own), READ
     else:
-        found = Route(protocol, _GETS.get(rest, "nothing"), bare=bare)
-    if found.wanted == "nothing" or method in ("GET", "HEAD"):
+        return Route(protocol, "nothing")
+    if method in methods:
         return found
-    return Route(protocol, "nothing" if action else "other method", allowed="GET, HEAD")
+    return Route(protocol, "other method", allowed=", ".join(methods))
 
 
-def _spoken(path: str, headers: dict[bytes, bytes]) -> ProtocolName | None:
-    if b"anthropic-version" in headers or b"x-api-key" in headers:
-        return "anthropic"
-    if b"x-goog-api-key" in headers or path.startswith("/v1beta/"):
-        return "gemini"
-    return "openai" if b"authorization" in headers else None
+def is_mistrals(headers: Headers) -> bool:
+    """Whether it is Mistral's client that asks. It speaks OpenAI's protocol, except that it takes
+    no tool call in pieces and no answer without a usage."""
+    return dict(headers).get(b"user-agent", b"").startswith(b"mistral-client")

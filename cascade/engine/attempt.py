@@ -21,21 +21,21 @@ from cascade.types import (
     Result,
     Rung,
 )
-from cascade.wire.failures import CallFailure, CutOff
+from cascade.wire.failures import CallFailure
 
 
 class Landing(msgspec.Struct, frozen=True):
     """How an attempt ended: the machine's event, the record, and the answer if there is one.
 
-    ``defect`` is an error that is no failure of the call: it must reach the caller. ``ours`` says
-    that it failed for a reason of our own, which tells nothing of the endpoint.
+    ``failure`` is why the call failed, where it did. ``defect`` is an error that is no failure of
+    the call: it must reach the caller.
     """
 
     event: Answered | Failed
     attempt: Attempt
     response: Response | None = None
+    failure: CallFailure | None = None
     defect: Exception | None = None
-    ours: bool = False
 
 
 async def run_attempt(
@@ -125,7 +125,7 @@ class _Record:
         return Landing(event, attempt, shown(response, self.request))
 
     def failed(self, failure: CallFailure) -> Landing:
-        if isinstance(failure, CutOff):
+        if failure.response is not None:  # what came, though it is no answer, has its usage
             self.response = failure.response
         bill = NOTHING if isinstance(failure, Unsent) else self._bill_of_a_part()
         attempt = self._attempt(
@@ -138,7 +138,7 @@ class _Record:
         event = Failed(
             self.call.call, failure.kind, bill.cost or 0, failure.retry_after, failure.needs
         )
-        return Landing(event, attempt, ours=isinstance(failure, Unsent) and failure.ours)
+        return Landing(event, attempt, failure=failure)
 
     def cancelled(self) -> Landing:
         bill = self._bill_of_a_part()

@@ -276,6 +276,7 @@ class Engine:
     def _depart(self, asked: Admitted, outlet: Outlet | None, size: Size, turn: Turn) -> Departure:
         request, ladder = asked.request, asked.ladder
         complexity = classify(request)
+        callers = self._callers(ladder)
         plan = make_plan(
             request,
             ladder,
@@ -285,12 +286,12 @@ class Engine:
             stream=outlet is not None,
             now=asked.since,
             seed=random.getrandbits(32),
-            conditions=self._conditions(asked),
+            conditions=self._conditions(asked, callers),
         )
         means = Means(
             self.rule,
             {rung.name: rung for rung in ladder.rungs},
-            self._callers(ladder),
+            callers,
             self.standings,
             ladder.rungs[-1].name,
             reserved_tools(request, self.tables.decide),
@@ -302,12 +303,13 @@ class Engine:
         )
         return departure
 
-    def _conditions(self, asked: Admitted) -> Conditions:
+    def _conditions(self, asked: Admitted, callers: Mapping[str, Caller]) -> Conditions:
         standings = self.standings
         return Conditions(
             standings.standings,
             standings.habits,
             standings.pending,
+            callers.keys(),
             standings.now(),
             random.random(),
             self._sessions.warmth(asked.session),

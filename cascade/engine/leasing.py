@@ -12,7 +12,6 @@ from cascade.cache.disk import ResponseCache
 from cascade.cache.leases import Lease, Leases, Terms
 from cascade.engine.departure import Admitted
 from cascade.engine.loop import Ended
-from cascade.errors import DeadlineExceeded
 from cascade.types import Answer
 
 FIRST_LOOK: Final = 0.005
@@ -87,20 +86,18 @@ class Turns:
     async def next(self, asked: Admitted, until: float) -> Answer | Turn:
         """Wait for an identical request's answer, or for one's turn to call.
 
-        After a leader that brought no answer the next one leads, one at a time. That may become a
-        long queue: whoever has waited in it for half of the time that was left goes alone.
+        After a leader that brought no answer the next one leads, one at a time. A leader may hang
+        and the queue be long: whoever has waited for half of the time that it had when it began
+        to wait goes alone. Of one process's callers who do so at once, one calls.
 
         Args:
             asked: the request.
             until: its deadline, on the event loop's clock.
-
-        Raises:
-            DeadlineExceeded: the deadline came while the first leader was at it.
         """
-        patience, waited = until, False
+        patience: float | None = None
         while True:
             answer = await self._share(asked)
-            if answer is None and waited:
+            if answer is None and patience is not None:
                 answer = self._recall(asked)
             if answer is not None:
                 return answer
@@ -109,16 +106,11 @@ class Turns:
                 return self._lead(asked, taken)
             if taken is None or _is_too_old(asked, taken):
                 return _FREE
-            if not await self._outlast(taken, asked, patience):
-                if waited:
-                    return _FREE
-                raise DeadlineExceeded(
-                    "no answer before the deadline: an identical request was under way in another"
-                    " process"
-                )
-            if not waited:
-                waited, now = True, self._loop.time()
+            if patience is None:
+                now = self._loop.time()
                 patience = now + (until - now) / 2
+            if not await self._outlast(taken, asked, patience):
+                return await self._share(asked) or _FREE
 
     def close(self) -> None:
         """Let nobody wait any more."""

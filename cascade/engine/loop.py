@@ -186,7 +186,7 @@ class Run:
                 logprobs=self.request.logprobs or _reads_logprobs(option),
                 stream=stream,
                 on_delta=_Watcher(self, call.call, live) if stream else None,
-                alone=len(option.offers) == 1,
+                waits=len(option.offers) == 1 and option.hedge_after is None,
                 reserved=frozenset() if rung.name == means.last else means.reserved,
             )
         )

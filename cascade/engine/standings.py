@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
 
+from cascade.engine import keeping
+from cascade.engine.keeping import Known
+from cascade.engine.saving import Saver
 from cascade.log import logger
 from cascade.policy import health, quantiles
 from cascade.policy.health import CLEAN, Standing
@@ -24,9 +24,6 @@ PATIENCE: Final = 30.0
 
 EVERY: Final = 5.0
 """Seconds between two writes: a crash forgets no more than these."""
-
-LARGEST: Final = 16_000_000
-"""Bytes of a file that is read: 500 times what a large configuration fills."""
 
 
 class Ending(msgspec.Struct, frozen=True, gc=False):
@@ -43,30 +40,10 @@ class Ending(msgspec.Struct, frozen=True, gc=False):
     kind: Kind | None = None
     retry_after: float | None = None
     blameless: bool = False
-    limits: RateLimits | None = None
     watched: bool = False
     first_token_s: float | None = None
     latency_s: float | None = None
     output_tokens: int | None = None
-
-
-class Known(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is known of one endpoint, as it is stored. ``address`` is where it was then: at another
-    one it is another endpoint."""
-
-    address: str = ""
-    standing: Standing = CLEAN
-    habits: Habits = UNKNOWN
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """The file. Another ``format`` than ours is foreign."""
-
-    format: Literal["cascade endpoints 1"]
-    endpoints: dict[str, Known]
-
-
-_decoder = msgspec.json.Decoder(Stored)
 
 
 class Standings:
@@ -87,11 +64,9 @@ class Standings:
         self.standings: Mapping[str, Standing] = MappingProxyType(self._standings)
         self.habits: Mapping[str, Habits] = MappingProxyType(self._habits)
         self.pending: Mapping[str, int] = MappingProxyType(self._pending)
+        self._heard: dict[str, float] = {}  # when the last news came, by name
         self._addresses: dict[str, str] = {}
-        self._path: Path | None = None
-        self._timer: threading.Timer | None = None
-        self._unsaved = False
-        self._writing = threading.Lock()
+        self._saver: Saver | None = None
 
     # --- calls ---
 
@@ -117,16 +92,41 @@ class Standings:
             self._standings[name] = health.probed(standing, now, patience)
         return now
 
+    def told(self, name: str, limits: RateLimits) -> None:
+        """The head of an answer has come, and tells what is left of the endpoint's allowances.
+
+        It is for now: at the end of a long stream it would be old, and newer news be lost to it.
+        """
+        now = self._clock()
+        self._standings[name] = health.with_limits(self._standings.get(name, CLEAN), limits, now)
+        self._changed(name, now)
+
+    def speaks(self, name: str, since: float) -> None:
+        """The call that began at ``since`` has shown the first piece of its answer. If it is the
+        probe, its endpoint opens. ``ended`` follows all the same, and is heard."""
+        standing = self._standings.get(name)
+        if standing is None or standing.probe_since is None:  # as nearly always
+            return
+        now = self._clock()
+        opened = health.after_first_piece(standing, since=since, now=now)
+        if opened is not standing:
+            self._standings[name] = opened
+            self._changed(name, now)
+
     def ended(self, name: str, since: float, ending: Ending) -> None:
-        """A call has ended that began at ``since``, which ``begins`` returned."""
+        """A call has ended that began at ``since``, which ``begins`` returned. Keeping that never
+        fails: a call's answer must not be lost to it."""
         now = self._clock()
         self._pending[name] = max(0, self._pending.get(name, 0) - 1)
         standing = self._standings.get(name, CLEAN)
         self._standings[name] = _judged(standing, ending, since, now)
         self._habits[name] = _learned(self._habits.get(name, UNKNOWN), ending)
-        self._unsaved = True
-        if self._path is not None and self._timer is None:
-            self._save_later()
+        self._changed(name, now)
+
+    def _changed(self, name: str, now: float) -> None:
+        self._heard[name] = now
+        if self._saver is not None:
+            self._saver.changed()
 
     # --- the file ---
 
@@ -135,86 +135,61 @@ class Standings:
         or not ours is ignored, and the log says so."""
         self._addresses = dict(addresses)
         try:
-            stored = _read(path)
+            stored = keeping.read(path)
         except FileNotFoundError:
             return
-        except (OSError, ValueError, RecursionError) as error:
+        except (OSError, ValueError) as error:
             logger("engine").warning(
                 "what was known of the endpoints is lost", file=str(path), why=str(error)
             )
             return
         now = self._clock()
-        for name, address in addresses.items():
-            known = stored.endpoints.get(name)
-            if known is not None and known.address == address:
-                self._standings[name] = health.resumed(known.standing, now)
-                self._habits[name] = known.habits
+        for known in stored:
+            if addresses.get(known.name) == known.address:
+                self._standings[known.name] = health.resumed(known.standing, now)
+                self._habits[known.name] = known.habits
+                self._heard[known.name] = known.at
 
     def save(self, path: Path) -> None:
-        """Write the file, whole or not at all, for this user only.
+        """Merge what is known into the file, whole or not at all, for this user only.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: it cannot be read or written.
         """
-        standings, habits = self._standings.copy(), self._habits.copy()
-        endpoints = {
-            name: Known(self._addresses.get(name, ""), standing, habits.get(name, UNKNOWN))
-            for name, standing in standings.items()
-        }
-        data = msgspec.json.encode(Stored("cascade endpoints 1", endpoints))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, aside = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)  # 0600
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            Path(aside).replace(path)
-        except OSError:
-            Path(aside).unlink(missing_ok=True)
-            raise
+        known = [
+            Known(
+                name,
+                self._addresses.get(name, ""),
+                heard,
+                self._standings.get(name, CLEAN),
+                self._habits.get(name, UNKNOWN),
+            )
+            for name, heard in self._heard.copy().items()  # calls end meanwhile
+        ]
+        keeping.save(path, known, self._clock())
 
     def keep_in(self, path: Path) -> None:
         """From now on save there: some seconds after a change, on a thread, and at ``close``."""
-        self._path = path
+        self._saver = Saver(lambda: self._saved(path), EVERY)
 
     def close(self) -> None:
         """Save what is not saved yet. It waits for the disk; it can be repeated."""
-        with self._writing:
-            timer, path = self._timer, self._path
-            self._timer = self._path = None
-        if timer is not None:
-            timer.cancel()
-            timer.join()
-        if path is not None:
-            self._write(path)
+        saver, self._saver = self._saver, None
+        if saver is not None:
+            saver.close()
 
-    def _save_later(self) -> None:
-        self._timer = threading.Timer(EVERY, self._save_behind)
-        self._timer.name, self._timer.daemon = "cascade-endpoints", True
-        self._timer.start()
-
-    def _save_behind(self) -> None:
-        with self._writing:
-            path = self._path
-            if path is None:  # closed meanwhile: the closing writes
-                return
-            self._write(path)
-            self._timer = None
-
-    def _write(self, path: Path) -> None:
-        if not self._unsaved:
-            return
-        self._unsaved = False
+    def _saved(self, path: Path) -> bool:
         try:
             self.save(path)
         except OSError as error:
             logger("engine").warning(
                 "what is known of the endpoints cannot be kept", file=str(path), why=str(error)
             )
+            return False
+        return True
 
 
 def _judged(standing: Standing, ending: Ending, since: float, now: float) -> Standing:
-    if ending.limits is not None:
-        standing = health.with_limits(standing, ending.limits, now)
     if ending.blameless:
         return health.after_cancel(standing, since=since)
     if ending.kind is None:
@@ -231,11 +206,3 @@ def _learned(habits: Habits, ending: Ending) -> Habits:
     if ending.kind is None and not ending.blameless and ending.latency_s is not None:
         habits = quantiles.answered(habits, ending.latency_s, ending.output_tokens)
     return habits
-
-
-def _read(path: Path) -> Stored:
-    with path.open("rb") as file:
-        data = file.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise ValueError(f"it is larger than {LARGEST:,} bytes")
-    return _decoder.decode(data)

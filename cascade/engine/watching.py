@@ -4,24 +4,21 @@ becomes of the call is learned from."""
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Callable
+from typing import Literal
+
+from msgspec.structs import replace
 
 from cascade.engine.attempt import Landing, run_attempt
 from cascade.engine.standings import Ending, Standings
 from cascade.policy import health
+from cascade.policy.blame import ClockName, is_held_against
 from cascade.policy.health import CLEAN
 from cascade.policy.model import Call, Failed
-from cascade.policy.quantiles import UNKNOWN, hedge_after
-from cascade.providers.endpoint import Caller, Progress
+from cascade.policy.quantiles import UNKNOWN
+from cascade.providers.endpoint import Caller, Progress, Unsent
+from cascade.providers.watchdog import ClockRanOut
 from cascade.types import Attempt, Clocks, Delta, Kind, Request, Rung
-
-HANGS = 3.0
-"""Times the p95 of the first token after which a call that was cancelled without one has hung."""
-
-FAIR_S = 5.0
-"""Seconds after which a time-out is the endpoint's own fault, however little time the caller
-gave. Earlier it is, where one of the rung's own clocks ran out."""
 
 
 async def watched_attempt(
@@ -35,19 +32,25 @@ async def watched_attempt(
     stream: bool,
     on_delta: Callable[[Delta], None] | None,
     reserved: frozenset[str],
-    alone: bool,
+    waits: bool,
 ) -> Landing:
     """Make the call, unless its endpoint is closed for now; a cancelled call lands too.
 
-    ``alone`` says that its option has no other endpoint: then a moment's peace that this one
-    asked for is waited for here.
+    ``waits`` says that a moment's peace which the endpoint asked for is waited for here: nobody
+    else could be called meanwhile.
     """
     name = caller.endpoint.name
-    if not await _admitted(standings, name, waits=alone):
+    try:
+        waited = await _admission(standings, name, waits=waits)
+    except asyncio.CancelledError:  # as any call that is cancelled, it lands
+        return _unsent(call, caller, rung, "cancelled", Kind.BROKEN, None, None)
+    if waited is None:
         return _turned_away(standings, call, caller, rung)
-    patience = _patience(standings, name)
-    since = standings.begins(name, call.clocks.total)
-    progress = Progress(on_delta)
+    if waited:
+        call = replace(call, clocks=_shortened(call.clocks, waited))
+    since = standings.begins(name, _patience(call.clocks, stream))
+    hearing = _Hearing(standings, name, since, on_delta) if stream else None
+    progress = Progress(hearing, lambda limits: standings.told(name, limits))
     landing: Landing | None = None
     try:
         landing = await run_attempt(
@@ -62,89 +65,127 @@ async def watched_attempt(
         )
         return landing
     finally:
-        standings.ended(name, since, _ending(landing, progress, rung, stream, patience))
+        ending = Ending(blameless=True)
+        if landing is not None and landing.defect is None:
+            seen = stream and progress.sent_at is not None
+            ending = _ending(standings, landing, call, name, rung.clocks, seen)
+        standings.ended(name, since, ending)
 
 
-async def _admitted(standings: Standings, name: str, *, waits: bool) -> bool:
-    """Whether the endpoint takes the call, at once or after the pause that it asked for."""
-    until = standings.now() + health.LONGEST_PAUSE
+class _Hearing:
+    """Hears a stream's pieces: the first one shows that the endpoint is at work."""
+
+    def __init__(
+        self,
+        standings: Standings,
+        name: str,
+        since: float,
+        on_delta: Callable[[Delta], None] | None,
+    ) -> None:
+        self._standings, self._name, self._since = standings, name, since
+        self._on_delta = on_delta
+        self._told = False
+
+    def __call__(self, delta: Delta) -> None:
+        if not self._told and (delta.has_content or delta.reasoning):
+            self._told = True
+            self._standings.speaks(self._name, self._since)
+        if self._on_delta is not None:
+            self._on_delta(delta)
+
+
+async def _admission(standings: Standings, name: str, *, waits: bool) -> float | None:
+    """Wait until the endpoint takes the call; return for how many seconds, None where it does
+    not, at once or after the pause that it asked for."""
+    waited = 0.0
     while not standings.is_admitted(name):
-        now = standings.now()
-        pause = health.asked_pause(standings.standings.get(name, CLEAN), now)
-        if not waits or pause is None or now + pause > until:
-            return False
-        try:
-            await asyncio.sleep(pause)
-        except asyncio.CancelledError:  # as any call that is cancelled, it lands
-            return False
-    return True
+        pause = health.asked_pause(standings.standings.get(name, CLEAN), standings.now())
+        if not waits or pause is None or waited + pause > health.LONGEST_PAUSE:
+            return None
+        await asyncio.sleep(pause)
+        waited += pause
+    return waited
 
 
-def _patience(standings: Standings, name: str) -> float:
-    """Seconds after which a call without a first token hangs, as this endpoint's calls go."""
-    usual = hedge_after(standings.habits.get(name, UNKNOWN))
-    return math.inf if usual is None else HANGS * usual
+def _shortened(clocks: Clocks, waited: float) -> Clocks:
+    """What is left of a call's time after it has waited outside."""
+    if clocks.total is None:
+        return clocks
+    return replace(clocks, total=max(0.0, clocks.total - waited))
+
+
+def _patience(clocks: Clocks, stream: bool) -> float | None:
+    """How long the call may take to show that the endpoint is at work."""
+    limits = (clocks.total, clocks.first_token if stream else None)
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _turned_away(standings: Standings, call: Call, caller: Caller, rung: Rung) -> Landing:
     """The endpoint was closed since the plan was made: nothing is sent, and nothing is owed."""
-    endpoint = caller.endpoint
-    standing = standings.standings.get(endpoint.name, CLEAN)
-    now = standings.now()
-    opens = health.opens_at(standing, now)
+    standing, now = standings.standings.get(caller.endpoint.name, CLEAN), standings.now()
     kind = standing.last or Kind.UNAVAILABLE
+    why = health.why_closed(standing, now)
+    wait = health.reopens_in(standing, now)
+    return _unsent(call, caller, rung, "refused", kind, why, wait)
+
+
+def _unsent(
+    call: Call,
+    caller: Caller,
+    rung: Rung,
+    result: Literal["refused", "cancelled"],
+    kind: Kind,
+    why: str | None,
+    wait: float | None,
+) -> Landing:
+    """The landing of a call that never left."""
+    endpoint = caller.endpoint
     attempt = Attempt(
         rung=rung.name,
         endpoint=endpoint.name,
         model=endpoint.model,
         purpose="answer",
-        result="refused",
-        kind=kind,
-        why=health.why_closed(standing, now),
+        result=result,
+        kind=kind if result == "refused" else None,
+        why=why,
         cost=0,
     )
-    pause = health.asked_pause(standing, now)
-    wait = pause if pause is not None or opens is None else opens - now
     return Landing(Failed(call.call, kind, 0, wait), attempt)
 
 
 def _ending(
-    landing: Landing | None,
-    progress: Progress,
-    rung: Rung,
-    stream: bool,
-    patience: float,
+    standings: Standings, landing: Landing, call: Call, name: str, own: Clocks, seen: bool
 ) -> Ending:
-    """What the call's end tells of its endpoint."""
-    sent = stream and progress.sent_at is not None
-    if landing is None or landing.defect is not None:
-        return Ending(blameless=True, limits=progress.limits)
-    attempt, event = landing.attempt, landing.event
+    """What the call's end tells of its endpoint. ``seen`` says that a first token would have been
+    seen."""
+    attempt, failure = landing.attempt, landing.failure
     cancelled = attempt.result == "cancelled"
-    # A hedge that wins ends the slow call: else nobody would ever learn that it hangs.
-    hung = cancelled and sent and attempt.first_token_s is None and attempt.latency_s > patience
-    kind = attempt.kind if attempt.result == "failed" else None
+    held = is_held_against(
+        standings.habits.get(name, UNKNOWN),
+        kind=None if failure is None else failure.kind,
+        cancelled=cancelled,
+        blames=failure is None or failure.blames,
+        clock=_clock_of(failure),
+        clocks=call.clocks,
+        own=own,
+        elapsed=attempt.latency_s,
+        spoke=attempt.first_token_s is not None if seen else None,
+    )
+    kind = Kind.TIMED_OUT if cancelled else None if failure is None else failure.kind
     return Ending(
-        kind=Kind.TIMED_OUT if hung else kind,
-        retry_after=event.retry_after if isinstance(event, Failed) else None,
-        blameless=(cancelled and not hung) or landing.ours or _was_hurried(attempt, rung),
-        limits=progress.limits,
-        watched=sent,
+        kind=kind if held else None,
+        retry_after=None if failure is None else failure.retry_after,
+        blameless=not held and (cancelled or failure is not None),
+        watched=seen,
         first_token_s=attempt.first_token_s,
         latency_s=attempt.latency_s,
         output_tokens=_length(landing),
     )
 
 
-def _was_hurried(attempt: Attempt, rung: Rung) -> bool:
-    """Whether it timed out because its caller gave it less time than is fair."""
-    if attempt.kind is not Kind.TIMED_OUT:
-        return False
-    clocks = rung.clocks
-    own: list[float] = [
-        clock for name in Clocks.__struct_fields__ if (clock := getattr(clocks, name)) is not None
-    ]
-    return attempt.latency_s < min(FAIR_S, *own)
+def _clock_of(failure: Exception | None) -> ClockName | None:
+    """Which of our clocks ended the call."""
+    return failure.clock if isinstance(failure, ClockRanOut | Unsent) else None
 
 
 def _length(landing: Landing) -> int | None:

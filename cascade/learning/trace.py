@@ -77,15 +77,6 @@ class Recording:
         for row in self.rows:
             self._said.setdefault(conversation(row.turns), []).append(row)
 
-    def find(self, system: str | None, prompt: str) -> Row | None:
-        """Return the row of exactly this system prompt and prompt, None where there is none.
-
-        An empty system prompt is the same as none. Where several rows are of one request, the
-        first in the file answers for all of them.
-        """
-        rows = self.said(Row(prompt, {}, system=system).turns)
-        return rows[0] if rows else None
-
     def said(self, messages: Iterable[Message]) -> tuple[Row, ...]:
         """Return the rows of exactly this conversation, in the file's order.
 

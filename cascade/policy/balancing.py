@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from typing import Final, assert_never
 
-from cascade.policy.health import CLEAN, Standing, is_admitted, is_drained
+from cascade.policy.health import CLEAN, Standing, failing_share, is_admitted, is_drained
 from cascade.types import Balance, Endpoint
+
+OFTEN: Final = 0.5
+"""The share of failed calls from which an endpoint goes behind its better siblings. No breaker is
+for that: it tells who is down, and one that answers every other call is not."""
+
+CHANCES: Final = 0.1
+"""The share of requests that try it in its own place all the same: else nobody would see that it
+has recovered."""
 
 
 def arrange(
@@ -15,41 +23,62 @@ def arrange(
     standings: Mapping[str, Standing],
     pending: Mapping[str, int],
     *,
-    tokens: int,
+    input_tokens: int,
+    output_tokens: int,
     now: float,
     draw: float,
 ) -> tuple[Endpoint, ...]:
     """Return the endpoints that may be called, in the order in which they shall be.
 
-    Those that said that their rate limits do not hold the request come last: better a 429 than
-    nobody.
+    Those that fail often come behind those that fail less, except for a few draws. Those that
+    said that their rate limits do not hold the request come last: better a 429 than nobody.
 
     Args:
         endpoints: of one rung, as they stand in the configuration.
-        balance: ``order`` keeps that order, ``weight`` draws by weight, ``pending`` begins with
-            the fewest calls under way.
+        balance: ``in_order`` keeps that order, ``weight`` draws by weight, ``least_pending``
+            begins with the fewest calls under way.
         standings: by endpoint name; one that is not there is clean.
         pending: calls under way by endpoint name.
-        tokens: of the request, input and output.
+        input_tokens: about how many the prompt has.
+        output_tokens: about how many the answer will have.
         now: Unix seconds.
         draw: chance, in [0, 1); the order follows from it.
     """
-    admitted = [e for e in endpoints if is_admitted(standings.get(e.name, CLEAN), now)]
+
+    def standing(endpoint: Endpoint) -> Standing:
+        return standings.get(endpoint.name, CLEAN)
+
+    def failing(endpoint: Endpoint) -> float:
+        share = failing_share(standing(endpoint))
+        return share if share >= OFTEN else 0.0
+
+    def drained(endpoint: Endpoint) -> bool:
+        under_way = pending.get(endpoint.name, 0)
+        return is_drained(standing(endpoint), input_tokens, output_tokens, under_way, now)
+
+    admitted = [endpoint for endpoint in endpoints if is_admitted(standing(endpoint), now)]
+    behind = False
+    if len({failing(endpoint) for endpoint in admitted}) > 1:
+        behind, draw = _split(draw)
     match balance:
-        case "order":
+        case "in_order":
             order = admitted
         case "weight":
             order = _drawn(admitted, draw)
-        case "pending":
+        case "least_pending":
             order = sorted(admitted, key=lambda e: pending.get(e.name, 0))
         case _:
             assert_never(balance)
-
-    def drained(endpoint: Endpoint) -> bool:
-        standing = standings.get(endpoint.name, CLEAN)
-        return is_drained(standing, tokens, pending.get(endpoint.name, 0), now)
-
+    if behind:
+        order = sorted(order, key=failing)
     return tuple(sorted(order, key=drained))
+
+
+def _split(draw: float) -> tuple[bool, float]:
+    """Whether this draw puts those behind that fail often, and a draw as good as a fresh one."""
+    if draw < CHANCES:
+        return False, draw / CHANCES
+    return True, (draw - CHANCES) / (1.0 - CHANCES)
 
 
 def _drawn(endpoints: list[Endpoint], draw: float) -> list[Endpoint]:

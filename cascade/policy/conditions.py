@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
 from cascade.policy.balancing import arrange
-from cascade.policy.health import CLEAN, Standing, asked_pause, is_drained, opens_at, why_closed
+from cascade.policy.health import (
+    CLEAN,
+    Standing,
+    asked_pause,
+    is_drained,
+    reopens_in,
+    why_closed,
+)
 from cascade.policy.quantiles import (
     UNKNOWN,
     Habits,
@@ -25,12 +32,14 @@ USUAL_OUTPUT = 256
 class Conditions(msgspec.Struct, frozen=True):
     """Standings, habits and calls under way by endpoint, and what the conversation left warm.
 
-    ``now`` is Unix time in seconds; ``draw``, in [0, 1), decides where weights do.
+    ``reachable`` are the endpoints whose key is there, None where all are. ``now`` is Unix time in
+    seconds; ``draw``, in [0, 1), decides where weights do.
     """
 
     standings: Mapping[str, Standing] = {}
     habits: Mapping[str, Habits] = {}
     pending: Mapping[str, int] = {}
+    reachable: Collection[str] | None = None
     now: float = 0.0
     draw: float = 0.0
     warmth: Warmth | None = None
@@ -39,24 +48,30 @@ class Conditions(msgspec.Struct, frozen=True):
         self, rung: Rung, endpoints: tuple[Endpoint, ...], tokens: int
     ) -> tuple[Endpoint, ...]:
         """The endpoints that may be called, in the order in which they shall be; the one that
-        keeps the conversation's prefix goes first. ``tokens`` is about the request's size."""
+        keeps the conversation's prefix goes first. ``tokens`` is about the input's size."""
+        if self.reachable is not None:
+            endpoints = tuple(e for e in endpoints if e.name in self.reachable)
+        if not endpoints:
+            return ()
+        written = self.usual_output(endpoints)
         arranged = arrange(
             endpoints,
             rung.balance,
             self.standings,
             self.pending,
-            tokens=tokens,
+            input_tokens=tokens,
+            output_tokens=written,
             now=self.now,
             draw=self.draw,
         )
-        warm = next((e for e in arranged[1:] if self._keeps_prefix(e, tokens)), None)
+        warm = next((e for e in arranged[1:] if self._keeps_prefix(e, tokens, written)), None)
         return arranged if warm is None else (warm, *(e for e in arranged if e is not warm))
 
-    def _keeps_prefix(self, endpoint: Endpoint, tokens: int) -> bool:
+    def _keeps_prefix(self, endpoint: Endpoint, read: int, written: int) -> bool:
         if self.warmth is None or self.warmth.endpoint != endpoint.name:
             return False
         pending = self.pending.get(endpoint.name, 0)
-        return not is_drained(self._standing(endpoint), tokens, pending, self.now)
+        return not is_drained(self._standing(endpoint), read, written, pending, self.now)
 
     def clocks(self, rung: Rung, endpoints: tuple[Endpoint, ...]) -> Clocks:
         """The rung's clocks. Where the operator set none for the first token, a model that is
@@ -81,9 +96,8 @@ class Conditions(msgspec.Struct, frozen=True):
         return self.output_floor(endpoints) or USUAL_OUTPUT
 
     def reopens_in(self, endpoints: tuple[Endpoint, ...]) -> float:
-        """Seconds until one of these endpoints takes calls again."""
-        times = [opens_at(self._standing(e), self.now) or self.now for e in endpoints]
-        return max(0.0, min(times) - self.now)
+        """Seconds after which it is worth asking one of these endpoints again."""
+        return min(reopens_in(self._standing(endpoint), self.now) for endpoint in endpoints)
 
     def pause(self, endpoints: tuple[Endpoint, ...]) -> float | None:
         """Seconds after which it is worth asking again within one request: where an endpoint has

@@ -83,9 +83,10 @@ class Standing(msgspec.Struct, frozen=True, omit_defaults=True):
 
     ``failures`` counts those in a row, ``last`` is the kind of the last one; ``strays`` is how
     many usually lie between two successes. ``closed_until`` is None while it is open,
-    ``changed_at`` is when it was last closed or opened, ``period`` how many seconds the last
-    closing for failures took. ``probe_since`` and ``probe_until`` are of a probe under way.
-    ``limits`` is what was left of its rate limits at ``limits_at``.
+    ``changed_at`` is when it was last closed or opened; a call that began before is old news.
+    ``period`` is how many seconds the last closing for failures took. ``probe_since`` and
+    ``probe_until`` are of a probe under way. ``limits`` is what was left of its rate limits at
+    ``limits_at``.
     """
 
     failures: Count = 0
@@ -148,18 +149,25 @@ def after_success(standing: Standing, *, since: float, now: float) -> Standing:
     if not _is_heard(standing, since, now):
         return standing
     if standing.closed_until is not None:
-        return Standing(
-            strays=standing.strays,
-            changed_at=now,
-            limits=standing.limits,
-            limits_at=standing.limits_at,
-        )
+        return _opened(standing, now)
     strays = standing.strays + (standing.failures - standing.strays) / _MEMORY
     if strays < 1 / _MEMORY**2:
         strays = 0.0
-    if not standing.failures and strays == standing.strays:
+    if not standing.failures and not standing.period and strays == standing.strays:
         return standing
-    return replace(standing, failures=0, last=None, strays=strays)
+    return replace(standing, failures=0, last=None, strays=strays, period=0.0)
+
+
+def after_first_piece(standing: Standing, *, since: float, now: float) -> Standing:
+    """The standing once the call that began at ``since`` has shown the first piece of its answer.
+
+    If it is the probe, that is its success: a long answer must not keep the endpoint shut. It
+    counts as open from ``since`` on, so that what becomes of the rest is heard as of any call. Only
+    a whole answer shortens the next closing: an endpoint may break every stream that it begins.
+    """
+    if standing.probe_since != since or not _is_heard(standing, since, now):
+        return standing
+    return replace(_opened(standing, since), period=standing.period)
 
 
 def after_cancel(standing: Standing, *, since: float) -> Standing:
@@ -207,6 +215,20 @@ def opens_at(standing: Standing, now: float) -> float | None:
     return closed if closed is not None else _ahead(standing.probe_until, now)
 
 
+def reopens_in(standing: Standing, now: float) -> float:
+    """Seconds after which it is worth asking again, for people and their clients: the rest of a
+    closing; a moment where a probe is out, since it may end at any time; 0 where it is admitted."""
+    closed = _closing_end(standing, now)
+    if closed is not None:
+        return closed - now
+    return 0.0 if is_admitted(standing, now) else A_MOMENT
+
+
+def failing_share(standing: Standing) -> float:
+    """The share of its calls that fail, as the recent ones did."""
+    return standing.strays / (1.0 + standing.strays)
+
+
 def asked_pause(standing: Standing, now: float) -> float | None:
     """Seconds after which it is worth looking again, within one request, at an endpoint that is
     not admitted: it merely asked for a moment's peace, or its probe after one is out. None where
@@ -217,12 +239,20 @@ def asked_pause(standing: Standing, now: float) -> float | None:
     return max(left, A_MOMENT) if left <= LONGEST_PAUSE else None
 
 
-def is_drained(standing: Standing, tokens: int, pending: int, now: float) -> bool:
+def is_drained(
+    standing: Standing, input_tokens: int, output_tokens: int, pending: int, now: float
+) -> bool:
     """Whether, as it said itself, what is left of its rate limits does not hold one more request
-    of ``tokens`` tokens beside ``pending`` others: then a call is likely to earn a 429."""
-    if standing.limits is None:
+    of so many tokens beside ``pending`` others: then a call is likely to earn a 429."""
+    limits = standing.limits
+    if limits is None:
         return False
-    wanted = ((standing.limits.requests, pending + 1), (standing.limits.tokens, tokens))
+    wanted = (
+        (limits.requests, pending + 1),
+        (limits.tokens, input_tokens + output_tokens),
+        (limits.input_tokens, input_tokens),
+        (limits.output_tokens, output_tokens),
+    )
     return any(
         bucket is not None
         and bucket.remaining < amount
@@ -268,9 +298,19 @@ def _ahead(time: float | None, now: float) -> float | None:
     return time if time is not None and now < time <= now + LONGEST else None
 
 
+def _opened(standing: Standing, at: float) -> Standing:
+    """Open, and all forgotten but how often it usually fails and what it told of its limits."""
+    return Standing(
+        strays=standing.strays,
+        changed_at=at,
+        limits=standing.limits,
+        limits_at=standing.limits_at,
+    )
+
+
 def _enough(standing: Standing) -> int:
     """How many failures in a row close it: more than its own chance would bring."""
-    share = standing.strays / (1.0 + standing.strays)
+    share = failing_share(standing)
     if share**IN_A_ROW <= CHANCE:
         return IN_A_ROW
     if share**MOST_IN_A_ROW >= CHANCE:

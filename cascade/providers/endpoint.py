@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator, Callable
 
 import httpx
 
-from cascade.errors import CascadeError
-from cascade.providers.watchdog import Watchdog
+from cascade.errors import CascadeError, RequestError
+from cascade.providers.watchdog import Clock, Watchdog
 from cascade.types import Clocks, Delta, Endpoint, Kind, RateLimits, Request, Response
 from cascade.wire.codec import Asking, Codec, Reader
 from cascade.wire.codecs import CODECS
@@ -36,19 +36,22 @@ class Progress:
     Times are the event loop's. ``sent_at`` is when the request may have begun to reach the
     provider, ``status`` that of its answer, ``first_at`` and ``last_at`` are of pieces of it.
     ``accounted`` says that the usage came with or after the answer's end: nothing was added to it.
-    ``body`` counts the bytes of an answer that comes whole. ``limits`` is what the answer's
-    headers say of rate limits.
+    ``body`` counts the bytes of an answer that comes whole. ``on_limits`` hears
+    what the answer's headers say of rate limits, when they arrive.
     """
 
-    def __init__(self, on_delta: Callable[[Delta], None] | None = None) -> None:
-        self.on_delta = on_delta
+    def __init__(
+        self,
+        on_delta: Callable[[Delta], None] | None = None,
+        on_limits: Callable[[RateLimits], object] = bool,
+    ) -> None:
+        self.on_delta, self.on_limits = on_delta, on_limits
         self.sent_at: float | None = None
         self.status: int | None = None
         self.first_at: float | None = None
         self.last_at: float | None = None
         self.accounted = False
         self.body = 0
-        self.limits: RateLimits | None = None
         self.reader: Reader | None = None
 
     def leaves(self) -> None:
@@ -139,7 +142,10 @@ class Caller:
             endpoint.lacks,
             endpoint.limit_parameter,
         )
-        body = self._codec.encode_request(request, asking)
+        try:
+            body = self._codec.encode_request(request, asking)
+        except RequestError as error:  # this protocol cannot carry it; another's may
+            raise Unsent(Kind.UNSUPPORTED, f"{endpoint.name}: {error}", blames=False) from error
         with Watchdog(clocks, stream) as watchdog:
             try:
                 return await self._exchange(body, progress, watchdog, clocks, stream)
@@ -170,7 +176,9 @@ class Caller:
             progress.leaves()
         response = await self._transport.handle_async_request(request)
         progress.status = response.status_code
-        progress.limits = rate_limits(response.headers, time.time())
+        limits = rate_limits(response.headers, time.time())
+        if limits is not None:
+            progress.on_limits(limits)
         try:
             if response.status_code != 200:
                 content = await _read(response, progress)
@@ -265,9 +273,9 @@ def _transport_failure(error: httpx.HTTPError, endpoint: str) -> CallFailure:
     words = f"{endpoint}: {type(error).__name__}: {said}" if said else endpoint
     match error:
         case httpx.ConnectTimeout():
-            return Unsent(Kind.TIMED_OUT, f"no connection in time to {words}")
+            return Unsent(Kind.TIMED_OUT, f"no connection in time to {words}", clock="connect")
         case httpx.PoolTimeout():
-            return Unsent(Kind.TIMED_OUT, f"no connection free in time to {words}", ours=True)
+            return Unsent(Kind.TIMED_OUT, f"no connection free in time to {words}", blames=False)
         case httpx.ConnectError() | httpx.ProxyError() | httpx.UnsupportedProtocol():
             return Unsent(Kind.UNAVAILABLE, f"no connection to {words}")
         case httpx.TimeoutException():
@@ -292,9 +300,11 @@ class Unsent(CallFailure):
     """The request did not reach the provider: there is nothing to pay.
 
     Attributes:
-        ours: nor was the provider to blame.
+        clock: the clock that ran out, if one did.
     """
 
-    def __init__(self, kind: Kind, message: str, *, ours: bool = False) -> None:
-        super().__init__(kind, message)
-        self.ours = ours
+    def __init__(
+        self, kind: Kind, message: str, *, blames: bool = True, clock: Clock | None = None
+    ) -> None:
+        super().__init__(kind, message, blames=blames)
+        self.clock = clock

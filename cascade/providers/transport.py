@@ -50,7 +50,9 @@ _DEFAULTS: Final = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent"
 
 # Whom to tell that a request leaves. aiohttp has no place for it, but sends the request in the task
 # that asked; the one that opens a proxy's tunnel is of another class, and says nothing.
-_TELL_SENT: Final[ContextVar[Callable[[], None] | None]] = ContextVar("tell_sent", default=None)
+# It stands in a cell that is emptied afterwards: what is set up meanwhile, a connection and its
+# timers, keeps the context for its own life, and would keep the request with it.
+_TELL_SENT: Final[ContextVar[list[Callable[[], None]]]] = ContextVar("tell_sent")
 
 # What aiohttp's errors mean: the first line that fits. Before a connection stands, a bad answer is
 # the proxy's; afterwards it is the server's.
@@ -131,7 +133,8 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             clocks=clocks,
         )
         await self._take_slot(clocks.get("pool"))
-        told = _TELL_SENT.set(extensions.get("sent"))
+        cell = [tell] if (tell := extensions.get("sent")) is not None else []
+        told = _TELL_SENT.set(cell)
         try:
             answer = await self._send(call)
         except BaseException:
@@ -139,6 +142,7 @@ class AiohttpTransport(httpx.AsyncBaseTransport):
             raise
         finally:
             _TELL_SENT.reset(told)
+            cell.clear()
         if answer.connection is None:  # the whole body came with the head
             self._slots.release()
         else:
@@ -250,9 +254,9 @@ class _Call(NamedTuple):
             clock = kind.__name__.removesuffix("Timeout").lower()
             detail = f"the {clock} clock of {self.clocks.get(clock)} s ran out"
         elif isinstance(exc, aiohttp.ClientResponseError):
-            detail = f"{exc.message} ({exc.status})"
+            detail = f"{_without_quotation(exc.message)} ({exc.status})"
         elif isinstance(exc, aiohttp.ClientConnectorError | aiohttp.ClientPayloadError):
-            detail = str(exc)
+            detail = _without_quotation(str(exc))
         else:
             detail = type(exc).__name__
         return kind(f"{self.route.url.raw_host}:{self.route.url.port}: {detail}")
@@ -305,7 +309,7 @@ class _Request(aiohttp.ClientRequest):
         if conn.protocol is None or conn.protocol.should_close:
             reason = aiohttp.ClientPayloadError("an answer came before the request was sent")
             raise _Unanswered(reason, unread=True)
-        if (tell := _TELL_SENT.get()) is not None:
+        for tell in _TELL_SENT.get(()):
             tell()
         return await super().send(conn)
 
@@ -370,6 +374,13 @@ class _Stream(httpx.AsyncByteStream):
         """What broke the connection: aiohttp takes a reset for the end of an unframed body."""
         reason = self._protocol.exception() if self._protocol is not None else None
         return reason if isinstance(reason, OSError) else None
+
+
+def _without_quotation(words: str) -> str:
+    """aiohttp's words on one line, without the bytes that it could not read: it quotes them below
+    a blank line, or after ``reading``, and they may be a part of the answer."""
+    said = words.replace("\\n", "\n").partition("\n\n")[0].partition(" when reading:")[0]
+    return " ".join(said.split()).rstrip(":")
 
 
 def _unread(exc: Exception) -> bool:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 
-import msgspec
-
 from cascade import tokens
 from cascade.client import AsyncCascade
 from cascade.client.account import account
@@ -15,13 +13,12 @@ from cascade.server import errors, headers
 from cascade.server.asked import Asked
 from cascade.server.dialects import Dialect
 from cascade.server.names import Names
-from cascade.server.presence import Presence
 from cascade.server.replies import JSON, Reply, named
 from cascade.server.streaming import replayed, stream
 from cascade.server.tightening import tightened
+from cascade.server.while_there import WhileThere
 from cascade.types import Answer
-
-_ANY_LIMIT = msgspec.Raw(b"2147483647")
+from cascade.wire.counting import counted_body, to_answer
 
 
 class Answering:
@@ -43,12 +40,13 @@ class Answering:
             Exception: one of ``errors.KNOWN`` where there is no answer.
         """
         since = time.perf_counter()
-        asked = self._read(await read_body(receive, self._body_limit), scope, dialect, since)
+        body = await read_body(receive, self._body_limit)
+        asked = self._read(body, scope["path"], scope, dialect, since)
         engine = await self._ai.open()
         seen = engine.look_up(asked.request)
         answer = seen.answer
         if answer is None:
-            async with Presence(receive):
+            async with WhileThere(receive):
                 if asked.stream:
                     return await stream(self._ai, asked, send)
                 try:
@@ -58,22 +56,24 @@ class Answering:
         return replayed(answer, asked) if asked.stream else _whole(answer, asked)
 
     async def count(self, scope: Scope, dialect: Dialect, receive: Receive) -> Reply:
-        """Return how many input tokens a request is, as Anthropic tells it. Nobody is called: it
-        is an estimate, images left out, and a header says so.
+        """Return how many input tokens a request is. Nobody is called: it is an estimate, images
+        left out, and ``x-cascade-estimated: true`` says so.
 
         Raises:
             Exception: one of ``errors.KNOWN`` where it could not be asked.
         """
-        body = _with_limit(await read_body(receive, self._body_limit))
-        asked = self._read(body, scope, dialect, time.perf_counter())
+        whole = await read_body(receive, self._body_limit)
+        body, path = to_answer(dialect.name, whole, scope["path"])
+        asked = self._read(body, path, scope, dialect, time.perf_counter())
         # A long text takes longer than the event loop may stand still.
         number = await asyncio.to_thread(tokens.count_request, asked.request)
         identity = headers.of_identity(errors.new_id(), dialect)
         estimated = (b"x-cascade-estimated", b"true")
-        return Reply(200, b'{"input_tokens":%d}' % number, [JSON, estimated, *identity])
+        counted = counted_body(dialect.name, number)
+        return Reply(200, counted, [JSON, estimated, *identity])
 
-    def _read(self, body: bytes, scope: Scope, dialect: Dialect, since: float) -> Asked:
-        incoming = dialect.codec.decode_request(body, scope["path"])
+    def _read(self, body: bytes, path: str, scope: Scope, dialect: Dialect, since: float) -> Asked:
+        incoming = dialect.codec.decode_request(body, path)
         request = self._names.aim(incoming.request, incoming.model)
         return Asked(
             tightened(request, scope["headers"], self._deadline),
@@ -91,13 +91,3 @@ def _whole(answer: Answer, asked: Asked) -> Reply:
     extra = account(answer)
     body = asked.dialect.codec.encode_response(named(answer), model=answer.model, extra=extra)
     return Reply(200, body, [JSON, *headers.of_answer(answer, asked)])
-
-
-def _with_limit(body: bytes) -> bytes:
-    """Return the body of a request for a count as that of a request for an answer, which has to
-    limit the answer's length."""
-    try:
-        read = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (ValueError, RecursionError):  # the codec says what is wrong with it
-        return body
-    return msgspec.json.encode({"max_tokens": _ANY_LIMIT} | read)

@@ -16,6 +16,7 @@ from cascade.server.names import Names
 from cascade.server.origin import refuse_foreign
 from cascade.server.replies import JSON, Reply
 from cascade.server.routes import Route
+from cascade.wire.paths import speaker
 
 BODY_LIMIT = 32 * 1024 * 1024
 """Bytes of a request: several images given as data, and no more."""
@@ -46,10 +47,9 @@ class Server:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        path = scope["path"]
-        route = routes.find(path)
+        route = routes.find(scope["path"])
         protocol = route.protocol if route is not None else None
-        dialect = DIALECTS[protocol or routes.spoken(path, scope["headers"])]
+        dialect = DIALECTS[protocol or speaker(scope["path"], scope["headers"]) or "openai"]
         if route is not None and route.does == "answer" and scope["method"] == "POST":
             work = self._answering.answer(scope, dialect, receive, send)
         else:

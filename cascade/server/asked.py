@@ -7,8 +7,8 @@ import time
 import msgspec
 
 from cascade.server.dialects import Dialect
-from cascade.server.framing import Framing
 from cascade.types import Request
+from cascade.wire.framing import Framing
 
 
 class Asked(msgspec.Struct, frozen=True):

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from cascade.server.framing import Framing, JsonArray, ServerSentEvents
 from cascade.types import Decision, ProtocolName
 from cascade.wire.codec import Codec
 from cascade.wire.codecs import CODECS
+from cascade.wire.framing import Framing, JsonArray, ServerSentEvents, asks_for_events
 
 
 class Dialect(msgspec.Struct, frozen=True):
@@ -30,7 +30,7 @@ class Dialect(msgspec.Struct, frozen=True):
 
     def framing(self, query: bytes) -> Framing:
         """Return the form of a stream that was asked for with this query string."""
-        if self.array and b"alt=sse" not in query.split(b"&"):
+        if self.array and not asks_for_events(query):
             return JsonArray()
         return self.events
 

@@ -88,7 +88,8 @@ def problem(error: Exception, identity: str, dialect: Dialect) -> Reply:
     reply = refusal(dialect, status, _message(error), kind, code, _place(error), _extra(error))
     reply.headers += of_identity(identity, dialect)
     if isinstance(error, Unavailable):
-        reply.headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))
+        # Whole seconds, as HTTP has them; 0 would ask for another try at once.
+        reply.headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after))))
     if isinstance(error, TooLargeError):
         reply.headers.append((b"connection", b"close"))  # the rest of the body may be under way
     return reply

@@ -7,9 +7,9 @@ from types import TracebackType
 from typing import Self
 
 from cascade.listen import Send
-from cascade.server.framing import Framing
 from cascade.server.headers import Header
-from cascade.server.replies import UNBUFFERED
+from cascade.server.replies import unbuffered
+from cascade.wire.framing import Framing
 
 QUIET_S = 10.0
 """Seconds of silence after which a sign of life tells that the answer is still coming."""
@@ -64,7 +64,7 @@ class Events:
     async def _start(self) -> None:
         if not self.started:
             self.started = True
-            headers = [self._framing.content_type, *UNBUFFERED, *self._headers]
+            headers = [*unbuffered(self._framing), *self._headers]
             await self._send({"type": "http.response.start", "status": 200, "headers": headers})
 
     def _tick(self) -> None:

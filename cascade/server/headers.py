@@ -1,13 +1,18 @@
-"""Response headers that tell who answered, from where and at what cost."""
+"""Response headers that tell who answered, how well, from where and at what cost.
+
+``x-cascade-outcome`` is ``accepted`` or ``best_effort``: nobody cleared the bar, and this is the
+best there was. A live stream's head leaves too early for it, for the cost and for the confidence:
+they stand under ``cascade`` at the stream's end.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from cascade import money
-from cascade.types import Answer, CacheStatus, Request
+from cascade.types import Answer, CacheStatus, Outcome, Request
 
 if TYPE_CHECKING:
     from cascade.server.asked import Asked
@@ -25,6 +30,9 @@ _CACHES: dict[CacheStatus, Header] = {
     status: (b"x-cascade-cache", status.encode())
     for status in ("miss", "collapsed", "exact", "off")
 }
+_OUTCOMES: dict[Outcome, Header] = {
+    outcome: (b"x-cascade-outcome", outcome.encode()) for outcome in get_args(Outcome)
+}
 _ATTEMPTS = tuple((b"x-cascade-attempts", b"%d" % number) for number in range(16))
 
 
@@ -40,6 +48,7 @@ def of_answer(answer: Answer, asked: Asked) -> list[Header]:
     headers = [
         (b"cache-status", _cache_status(answer.cache, asked.request)),
         _CACHES[answer.cache],
+        _OUTCOMES[answer.outcome],
         (b"x-cascade-rung", _safe(answer.rung)),
         (b"x-cascade-model", _safe(answer.model)),
         _attempts(len(answer.attempts)),

@@ -63,6 +63,9 @@ def _anthropic(name: str, about: _Model) -> _Model:
         "display_name": name,
         "created_at": "1970-01-01T00:00:00Z",  # Anthropic's word for a date that is not known
         "lifecycle": "active",
+        "capabilities": None,
+        "max_input_tokens": None,
+        "max_tokens": None,
         "cascade": about,
     }
 
@@ -71,7 +74,7 @@ def _gemini(name: str, about: _Model) -> _Model:
     return {
         "name": f"models/{name}",
         "displayName": name,
-        "supportedGenerationMethods": ["generateContent", "streamGenerateContent"],
+        "supportedGenerationMethods": ["generateContent", "streamGenerateContent", "countTokens"],
         "cascade": about,
     }
 

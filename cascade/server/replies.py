@@ -10,9 +10,10 @@ from msgspec.structs import replace
 from cascade.listen import Send
 from cascade.server.headers import Header
 from cascade.types import Answer, Response
+from cascade.wire.framing import Framing
 
 JSON: Header = (b"content-type", b"application/json")
-UNBUFFERED: tuple[Header, ...] = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+_UNBUFFERED: tuple[Header, ...] = ((b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
 
 
 class Reply(msgspec.Struct):
@@ -27,6 +28,11 @@ class Reply(msgspec.Struct):
         self.headers.append((b"content-length", b"%d" % len(self.body)))
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await send({"type": "http.response.body", "body": self.body})
+
+
+def unbuffered(framing: Framing) -> tuple[Header, ...]:
+    """Return what is told of a body that goes on as it comes."""
+    return ((b"content-type", framing.content_type), *_UNBUFFERED)
 
 
 def named(answer: Answer) -> Response:

@@ -13,7 +13,7 @@ from cascade.policy.parameters import dropped
 from cascade.server import errors, headers
 from cascade.server.asked import Asked
 from cascade.server.events import Events
-from cascade.server.replies import UNBUFFERED, Reply, named
+from cascade.server.replies import Reply, named, unbuffered
 from cascade.types import Answer, Decision, Delta, Request, Rung, Tables
 from cascade.wire.codec import Writer
 from cascade.wire.replay import deltas_of
@@ -21,10 +21,9 @@ from cascade.wire.replay import deltas_of
 
 def replayed(answer: Answer, asked: Asked) -> Reply:
     """Return a whole answer as a stream: a live one's events, all in one body."""
-    framing = asked.framing
-    body = framing.pack(_events(answer, asked), last=True)
+    body = asked.framing.pack(_events(answer, asked), last=True)
     told = headers.of_answer(answer, asked)
-    return Reply(200, body, [framing.content_type, *UNBUFFERED, *told])
+    return Reply(200, body, [*unbuffered(asked.framing), *told])
 
 
 def _events(answer: Answer, asked: Asked) -> bytes:

@@ -15,7 +15,10 @@ class Bucket(msgspec.Struct, frozen=True):
 
 
 class RateLimits(msgspec.Struct, frozen=True):
-    """What is left of an endpoint's allowances: of requests, and of the tightest of its tokens."""
+    """What is left of an endpoint's allowances, the tightest of each kind: of requests, of tokens
+    whatever they are, of a prompt's alone, and of an answer's alone."""
 
     requests: Bucket | None = None
     tokens: Bucket | None = None
+    input_tokens: Bucket | None = None
+    output_tokens: Bucket | None = None

@@ -75,7 +75,8 @@ class Endpoint(msgspec.Struct, frozen=True):
     limit_parameter: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
 
-Balance = Literal["order", "weight", "pending"]
+Balance = Literal["in_order", "weight", "least_pending"]
+"""What orders a rung's endpoints: as they stand, by weight, or by the fewest calls under way."""
 
 
 class Rung(msgspec.Struct, frozen=True):
@@ -85,9 +86,8 @@ class Rung(msgspec.Struct, frozen=True):
     bounds all calls of a request at this rung; ``hedge`` is the seconds without a first token
     after which another endpoint is called too; with ``hedge_learned`` they are learned from the
     endpoint's own calls. ``watched`` rungs are called as a stream even for a whole answer, since
-    only a stream shows its first token. ``balance`` orders the endpoints: as they stand, by
-    weight, or by the fewest calls under way. ``first_token_set`` says that the first-token clock
-    is the operator's own: then no learned one takes its place.
+    only a stream shows its first token. ``balance`` orders the endpoints. ``first_token_set`` says
+    that the first-token clock is the operator's own: then no learned one takes its place.
     """
 
     name: str
@@ -99,7 +99,7 @@ class Rung(msgspec.Struct, frozen=True):
     hedge: float | None = None
     hedge_learned: bool = False
     watched: bool = False
-    balance: Balance = "order"
+    balance: Balance = "in_order"
     first_token_set: bool = False
 
 

@@ -82,10 +82,8 @@ class Assembly:
         """Return the whole answer.
 
         Raises:
-            CallFailure: the stream ended before the answer did.
+            Malformed: a call never got its function's name.
         """
-        if self.finish is None:
-            raise CallFailure(Kind.BROKEN, "the stream ended before the answer did")
         for call in self.calls:
             if not call.name:
                 raise Malformed("the stream holds a tool call without a function's name")
@@ -120,6 +118,12 @@ class AssemblingReader:
 
     def __init__(self) -> None:
         self._answer = Assembly()
+        self._done = False
+
+    @property
+    def done(self) -> bool:
+        """Whether the protocol's last word was seen; what follows it is skipped."""
+        return self._done
 
     @property
     def complete(self) -> bool:
@@ -133,9 +137,15 @@ class AssemblingReader:
         Raises:
             CallFailure: the stream ended before the answer did.
         """
+        if not self.complete:
+            raise CallFailure(Kind.BROKEN, "the stream ended before the answer did")
         return self._answer.response()
 
     def partial(self) -> Response:
         """Return what came so far, its finish reason ``unknown`` while there is none. Its usage
         may be a running count."""
         return self._answer.partial()
+
+    def _counted(self, usage: Usage | None) -> Response | None:
+        """What came, where the event that says it is all brought its ``usage``."""
+        return None if usage is None else self.partial()

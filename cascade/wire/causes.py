@@ -6,12 +6,15 @@ taken for one that waiting does. Words count only at statuses that leave the cau
 
 from __future__ import annotations
 
-import re
-
 from cascade.types import Kind
 from cascade.wire.error_body import ErrorBody
+from cascade.wire.forbidden import forbidden
 
-__all__ = ["kind_inside", "kind_of", "prompt_size"]
+__all__ = ["is_the_models_own", "kind_inside", "kind_of"]
+
+# The model wrote what its own server could not read, or what breaks the caller's schema.
+_UNREADABLE_LABELS = ("json_validate_failed", "tool_use_failed", "output_parse_failed")
+_UNREADABLE_WORDS = ("error parsing tool call", "failed to parse input at pos")
 
 # What these say holds whatever the status is.
 _BY_LABEL: dict[str, Kind] = {
@@ -85,8 +88,7 @@ _BY_LABEL: dict[str, Kind] = {
             "model_capacity_exhausted",
             "modelnotreadyexception",
         ),
-        # The model wrote what its own server could not read.
-        Kind.MALFORMED: ("json_validate_failed", "tool_use_failed", "output_parse_failed"),
+        Kind.MALFORMED: _UNREADABLE_LABELS,
     }.items()
     for label in labels
 }
@@ -123,7 +125,6 @@ _BY_VAGUE_LABEL: dict[str, Kind] = {
 _BY_STATUS: dict[int, Kind] = {
     401: Kind.AUTH,
     402: Kind.QUOTA,
-    403: Kind.AUTH,
     404: Kind.MISSING,
     405: Kind.MISSING,
     407: Kind.AUTH,
@@ -142,12 +143,17 @@ _REQUEST = frozenset({400, 422, 500, 501})  # servers without codes find every f
 _PROMPT = _REQUEST | {403}
 _ACCOUNT = frozenset({400, 403, 429})
 _RATE = frozenset({413, 429})
+_PAYMENT = frozenset({402})
 # The first row that fits decides. Of a day's allowance no wait within a request sees the end, so
 # it counts as used up, like money; its Retry-After is kept.
 _WORDS: tuple[tuple[frozenset[int], Kind, tuple[str, ...]], ...] = (
     # Larger than the whole allowance of a minute: no waiting helps, yet the model's window is not
     # to blame, and another of the same width may take it.
     (_RATE, Kind.UNSUPPORTED, ("request too large for",)),
+    # Larger than what is left of the money: a smaller request goes through, unless nothing is.
+    (_PAYMENT, Kind.QUOTA, ("can only afford 0", "can only afford -")),
+    (_PAYMENT, Kind.UNSUPPORTED, ("or fewer max_tokens", "token capacity required")),
+    (_REQUEST, Kind.MALFORMED, _UNREADABLE_WORDS),
     (
         _ACCOUNT,
         Kind.QUOTA,
@@ -244,6 +250,8 @@ def kind_of(status: int, error: ErrorBody) -> Kind:
     kind = _labelled(error, _BY_LABEL) or _worded(error, status)
     if kind is not None:
         return kind
+    if status == 403:
+        return forbidden(error)
     if status in _BY_STATUS:
         return _BY_STATUS[status]
     if 400 <= status < 500:
@@ -265,6 +273,14 @@ def kind_inside(error: ErrorBody, otherwise: Kind) -> Kind:
     return _worded(error, None) or _labelled(error, _BY_VAGUE_LABEL) or otherwise
 
 
+def is_the_models_own(error: ErrorBody) -> bool:
+    """Whether the model wrote what could not be taken: its provider did what it should."""
+    said = error.message.lower()
+    return any(label in _UNREADABLE_LABELS for label in error.labels) or any(
+        words in said for words in _UNREADABLE_WORDS
+    )
+
+
 def _labelled(error: ErrorBody, table: dict[str, Kind]) -> Kind | None:
     if error.spent:
         return Kind.QUOTA
@@ -283,32 +299,3 @@ def _worded(error: ErrorBody, status: int | None) -> Kind | None:
         if (status is None or status in statuses) and any(words in said for words in phrases):
             return kind
     return None
-
-
-_COUNT = "([0-9][0-9,]{0,14})(?![0-9])"
-_BEFORE_ITS_NAME = re.compile(
-    f"{_COUNT} (?:in (?:the|your) (?:messages|prompt)|of (?:text|tool|image|audio) input)"
-)
-_NAMES_BEFORE = (
-    "messages resulted in",
-    "prompt (?:is )?too long:",
-    "exceed context limit:",
-    "input token count(?: is)?",
-    "prompt contains",
-    "request(?: has| contains)?",
-    "you passed",
-    "given:",
-)
-_AFTER_ITS_NAME = re.compile(f"(?:{'|'.join(_NAMES_BEFORE)}) \\(?{_COUNT}")
-
-
-def prompt_size(error: ErrorBody) -> int | None:
-    """Find the prompt's size in tokens in an error that calls it too long, without the room for
-    the answer; None where it is not stated."""
-    if error.tokens is not None:
-        return error.tokens
-    said = error.message.lower()
-    parts = _BEFORE_ITS_NAME.findall(said)
-    if not parts and (found := _AFTER_ITS_NAME.search(said)):
-        parts = [found.group(1)]
-    return sum(int(part.replace(",", "")) for part in parts) or None

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import msgspec
 
 from cascade.types import Delta, Request, Response, Usage
+from cascade.types.parameters import Advisory
 
 __all__ = ["Asking", "Codec", "Incoming", "Reader", "Writer", "canonical"]
 
@@ -107,6 +108,15 @@ class Codec(Protocol):
 
         Raises:
             RequestError: a value that the protocol cannot carry.
+        """
+
+    def left_out(self, request: Request, asking: Asking) -> tuple[Advisory, ...]:
+        """Return the advisory parameters that ``encode_request`` leaves out or changes for this
+        request, though the model does not lack them. (What the protocol has no place for is
+        among what its models lack.)
+
+        Raises:
+            RequestError: as ``encode_request`` does.
         """
 
     def decode_response(self, body: bytes) -> Response:

@@ -10,13 +10,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from cascade.types import Bucket, RateLimits
 from cascade.wire.waits import instant
 
 __all__ = ["rate_limits", "reset_wait"]
 
+Kind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+
+_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _FIELDS = ("limit", "remaining", "reset")
 _COUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]*)?")
 # ``"default";r=50;t=30`` and, before that, ``limit=100, remaining=50, reset=30``.
@@ -26,16 +29,16 @@ _ITEM = re.compile(r"\b(?:(q|limit)|(r|remaining)|(t|reset))=([0-9]+)")
 class _Allowance(NamedTuple):
     """One allowance: of what kind, and its name in the headers."""
 
-    kind: Literal["requests", "tokens"]
+    kind: Kind
     what: str
 
 
 def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
     """Read what is left of the endpoint's allowances; None where no header tells it.
 
-    Of several allowances of one kind (a minute's and a day's, input and output tokens) the
-    tightest counts: the one with the smallest share left, or with the least left where a limit
-    is not told. A remainder below 0 is unknown (Azure sends -1). ``now`` is Unix time in seconds.
+    Of several allowances of one kind (a minute's and a day's) the tightest counts: the one with
+    the smallest share left, or with the least left where a limit is not told. A remainder below 0
+    is unknown (Azure sends -1). ``now`` is Unix time in seconds.
     """
     found = _of_limits(headers)
     if not found:
@@ -51,19 +54,21 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
             of[field] = value
         else:
             _take_items(value, of)
-    requests = _tightest(told, "requests", now)
-    tokens = _tightest(told, "tokens", now)
-    return None if requests is None and tokens is None else RateLimits(requests, tokens)
+    tightest = {kind: bucket for kind in _KINDS if (bucket := _tightest(told, kind, now))}
+    return RateLimits(**tightest) if tightest else None
 
 
 def reset_wait(limits: RateLimits | None, now: float) -> float | None:
     """Tell in how many seconds the allowances that are used up are whole again; None where none
     is used up, or no reset was told."""
-    buckets = (limits.requests, limits.tokens) if limits is not None else ()
+    if limits is None:
+        return None
     resets = [
         bucket.resets_at - now
-        for bucket in buckets
-        if bucket is not None and bucket.remaining == 0 and bucket.resets_at is not None
+        for kind in _KINDS
+        if (bucket := getattr(limits, kind)) is not None
+        and bucket.remaining == 0
+        and bucket.resets_at is not None
     ]
     return max(0.0, *resets) if resets else None
 
@@ -101,10 +106,16 @@ def _place(name: str) -> tuple[_Allowance, str | None] | None:
     parts.remove(field)
     what = "-".join(parts)
     if "tok" in what or "bysize" in what:
-        return _Allowance("tokens", what), field
+        return _Allowance(_kind_of_tokens(what), what), field
     if not what or "req" in what:
         return _Allowance("requests", what), field
     return None  # of images, or of seconds of sound
+
+
+def _kind_of_tokens(what: str) -> Kind:
+    if "input" in what or "prompt" in what:
+        return "input_tokens"
+    return "output_tokens" if "output" in what or "generated" in what else "tokens"
 
 
 def _take_items(value: str, of: dict[str, str]) -> None:
@@ -114,7 +125,7 @@ def _take_items(value: str, of: dict[str, str]) -> None:
         of.setdefault(field, number)
 
 
-def _tightest(told: dict[_Allowance, dict[str, str]], kind: str, now: float) -> Bucket | None:
+def _tightest(told: dict[_Allowance, dict[str, str]], kind: Kind, now: float) -> Bucket | None:
     buckets = [
         bucket
         for allowance, fields in told.items()

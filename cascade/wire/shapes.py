@@ -13,7 +13,24 @@ from typing import Annotated, TypeAlias
 import msgspec
 from msgspec import Meta
 
-__all__ = ["NOTHING", "Amount", "Filled", "Ignored", "Positive", "Refused", "Seconds", "Shape"]
+__all__ = [
+    "FORMAT_NAME",
+    "NOTHING",
+    "Amount",
+    "Filled",
+    "Fraction",
+    "Ignored",
+    "Penalty",
+    "Positive",
+    "Refused",
+    "Rivals",
+    "Seconds",
+    "Shape",
+    "Temperature",
+]
+
+FORMAT_NAME = "answer"
+"""What a response format is called where a protocol has no name for it: others need one."""
 
 Ignored: TypeAlias = msgspec.Raw
 Refused: TypeAlias = None
@@ -23,6 +40,10 @@ Positive = Annotated[int, Meta(ge=1)]
 Filled = Annotated[str, Meta(min_length=1)]
 Amount = Annotated[float, Meta(ge=0)]
 Seconds = Annotated[float, Meta(gt=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Rivals = Annotated[int, Meta(ge=0, le=20)]  # of a token, with their log-probabilities
+Temperature = Annotated[float, Meta(ge=0, le=2)]
 
 
 class Shape(msgspec.Struct, forbid_unknown_fields=True):

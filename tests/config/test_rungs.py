@@ -34,11 +34,11 @@ def mistake(text: str) -> ConfigError:
 
 def test_endpoints_are_called_in_their_order_unless_the_file_says_otherwise() -> None:
     made = rung(f"endpoints = {TWO}")
-    assert made.balance == "order"
+    assert made.balance == "in_order"
     assert [endpoint.weight for endpoint in made.endpoints] == [1.0, 1.0]
-    assert rung(f'endpoints = {TWO}\nbalance = "in_order"').balance == "order"
+    assert rung(f'endpoints = {TWO}\nbalance = "in_order"').balance == "in_order"
     assert rung(f'endpoints = {TWO}\nbalance = "weight"').balance == "weight"
-    assert rung(f'endpoints = {TWO}\nbalance = "least_pending"').balance == "pending"
+    assert rung(f'endpoints = {TWO}\nbalance = "least_pending"').balance == "least_pending"
 
 
 def test_an_endpoint_may_have_a_weight() -> None:

@@ -190,6 +190,29 @@ def test_a_call_that_never_began_keeps_nothing() -> None:
         assert seen.usage == Usage(1400, 5)
 
 
+def test_beyond_its_size_the_prompt_that_was_not_asked_for_longest_goes_first() -> None:
+    provider = Provider("openai", "gpt-4o")
+    provider.call(1400, user(words(1400)))
+    size = len(provider.cache)
+    provider.cache = PrefixCache(provider.clock, most=2 * size)
+    provider.call(1400, user(words(1400)))
+    provider.call(1400, user(words(1400, "ocean")))
+    assert provider.call(1400, user(words(1400))).cached_tokens == 1280  # this renews it
+    provider.call(1400, user(words(1400, "delta")))
+    assert len(provider.cache) == 2 * size
+    assert provider.call(1400, user(words(1400))).cached_tokens == 1280
+    assert provider.call(1400, user(words(1400, "ocean"))).cached_tokens == 0
+
+
+def test_a_prompt_beyond_its_size_keeps_its_beginning() -> None:
+    provider = Provider("gemini", "gemini-flash")
+    provider.cache = PrefixCache(provider.clock, most=400)
+    provider.call(6000, user(words(6000)))
+    usage = provider.call(6000, user(words(6000)))
+    assert len(provider.cache) == 400
+    assert 1024 < usage.cached_tokens < 1100
+
+
 LONG = words(1400)
 RECORDING = Recording(
     [Row(LONG, {OPUS: RecordedAnswer("Yes.", input_tokens=1400, output_tokens=2)})]

@@ -33,8 +33,7 @@ def asked(row: Row) -> list[Any]:
 def sample(read: Recording, every: int) -> Iterator[tuple[Row, str, RecordedAnswer]]:
     """Rows with one model each, the models in turn. Of equal rows the first one answers."""
     for number, row in enumerate(read.rows[::every]):
-        served = read.find(row.system, row.prompt)
-        assert served is not None
+        served = read.said(row.turns)[0]
         model = read.models[number % len(read.models)]
         yield row, model, served.answers[model]
 

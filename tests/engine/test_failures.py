@@ -49,7 +49,7 @@ def once(**timeout: float) -> tuple[Step, ...]:
     ("script", "kind"),
     [
         (fails(401), Kind.AUTH),
-        (fails(403), Kind.AUTH),
+        (fails(403), Kind.FILTERED),
         (fails(402), Kind.QUOTA),
         (fails(429, code="insufficient_quota"), Kind.QUOTA),
         (fails(404, code="model_not_found"), Kind.MISSING),

@@ -17,23 +17,20 @@ from tests.engine.setting import until
 
 
 class Held(msgspec.Struct, frozen=True):
-    """Open descriptors by what they are, threads, tasks of this loop, runs in memory."""
+    """Open descriptors by what they are, threads, tasks of this loop."""
 
     descriptors: Counter[str]
     threads: frozenset[str]
     tasks: frozenset[str]
-    runs: int
 
     @classmethod
     def now(cls) -> Self:
         """Look."""
         here = asyncio.current_task()
-        gc.collect()
         return cls(
             Counter(_descriptors()),
             frozenset(t.name for t in threading.enumerate() if not _pooled(t)),
             frozenset(str(t.get_coro()) for t in asyncio.all_tasks() if t is not here),
-            sum(type(each) is Run for each in gc.get_objects()),
         )
 
 
@@ -70,9 +67,20 @@ def _more(before: Held) -> dict[str, object]:
         "descriptors": now.descriptors - before.descriptors,
         "threads": now.threads - before.threads,
         "tasks": now.tasks - before.tasks,
-        "runs": max(0, now.runs - before.runs),
     }
     return {name: value for name, value in more.items() if value}
+
+
+def objects() -> int:
+    """How many objects are in memory that may refer to others. It takes its time.
+
+    Raises:
+        AssertionError: a run is among them.
+    """
+    gc.collect()
+    found = gc.get_objects()
+    assert not any(type(each) is Run for each in found), "a run was kept"
+    return len(found)
 
 
 def nothing_under_way(ai: AsyncCascade) -> None:

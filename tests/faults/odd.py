@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -13,8 +16,15 @@ from cascade.wire.codecs import CODECS
 from tests.providers.rawserver import Peer, Script
 
 TEXT = "The Rhine and the Moselle."
-ODD, GOOD = "What is odd?", "What is good?"
+LONG = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz", k=1_000_000))
+GOOD = "What is good?"
+_NAMED = re.compile(rb"What is ([^?]+) to you\?")
 _PATHS: dict[bytes, ProtocolName] = {b"/completions": "openai", b"/messages": "anthropic"}
+
+
+def odd(name: str) -> str:
+    """A prompt that is answered as the name says."""
+    return f"What is {name} to you?"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -139,8 +149,8 @@ def closes(write: Write) -> Play:
     return play
 
 
-def forever(head: Write, piece: Callable[[Asked, int], bytes]) -> Play:
-    """Send pieces until the client has gone."""
+def forever(head: Write, piece: Callable[[Asked, int], bytes], pause: float = 0.0) -> Play:
+    """Send pieces, ``pause`` seconds apart, until the client has gone."""
 
     async def play(peer: Peer, asked: Asked) -> None:
         await peer.send(head(asked))
@@ -148,18 +158,20 @@ def forever(head: Write, piece: Callable[[Asked, int], bytes]) -> Play:
         while not peer.writer.is_closing():
             await peer.send(piece(asked, number))
             number += 1
+            await asyncio.sleep(pause)
 
     return play
 
 
-def provider(play: Play) -> Script:
-    """Plays a request whose prompt is ``ODD``, and answers any other rightly."""
+def provider(plays: Mapping[str, Play]) -> Script:
+    """Plays what a prompt of ``odd`` names, and answers any other request rightly."""
 
     async def script(peer: Peer) -> None:
         while (body := await peer.request()) is not None:
             asked = _asked(peer.heads[-1], body)
-            if ODD.encode() in body:
-                await play(peer, asked)
+            named = _NAMED.search(body)
+            if named is not None:
+                await plays[named[1].decode()](peer, asked)
             else:
                 await peer.send(http(asked, asked.body()))
 

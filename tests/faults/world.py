@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -23,7 +23,9 @@ PRICES = {WEAK: (200_000, 200_000), STRONG: (2_500_000, 10_000_000)}
 """Money units for a token of input and of output."""
 
 DEADLINE = 2.0
-CLOCKS = {"connect": 1.0, "first_token": 0.3, "idle": 0.3, "total": 0.6}
+CLOCKS = {"connect": 1.0, "total": 0.6}
+FIRST = {"first_token": 0.3, "idle": 0.3}
+"""Clocks of the first rung alone: with these, whole answers are called as streams too."""
 
 TOLD = {
     "429-retry-after": "(retry-after=0.2)",
@@ -36,7 +38,7 @@ TOLD = {
 _LADDER = """
 [rungs.{name}-weak]
 endpoints = ["{name}-one/{weak}", "{name}-two/{weak}"]
-timeout = {clocks}
+timeout = {first}
 {accept}
 
 [rungs.{name}-strong]
@@ -85,9 +87,14 @@ def provider(faults: str) -> Iterator[tuple[str, Emulator]]:
     """Run a faulty provider of all three protocols while the block runs."""
     emulator = Emulator(questions(), 0, faults=faults)
     with running(emulator) as url:
-        with urllib.request.urlopen(f"{url}/health"):
-            pass  # it serves: from now on it holds what it needs for that
+        health(url)
         yield url, emulator
+
+
+def health(url: str) -> None:
+    """Wait until it serves: from now on it holds what it needs for that."""
+    with urllib.request.urlopen(f"{url}/health"):
+        pass
 
 
 def tables(url: str, directory: Path, bad: str | None = None) -> Tables:
@@ -102,11 +109,13 @@ def _text(url: str, bad: str) -> str:
     ladders = "".join(f'{name} = ["{name}-weak", "{name}-strong"]\n' for name in PROTOCOLS)
     text = f'[ladders]\ndefault = ["openai-weak", "openai-strong"]\n{ladders}'
     text += f"[decide]\ndeadline = {DEADLINE}\n"
-    clocks = "{" + ", ".join(f"{name} = {value}" for name, value in CLOCKS.items()) + "}"
+    clocks, first = _inline(CLOCKS), _inline(CLOCKS | FIRST)
     for name in PROTOCOLS:
         # Anthropic's protocol has no log-probabilities: there the preset decides.
         accept = "" if name == "anthropic" else 'accept = "mean_logprob >= -0.3"'
-        text += _LADDER.format(name=name, weak=WEAK, strong=STRONG, clocks=clocks, accept=accept)
+        text += _LADDER.format(
+            name=name, weak=WEAK, strong=STRONG, clocks=clocks, first=first, accept=accept
+        )
         path = "/v1beta" if name == "gemini" else "/v1"
         for number in ("one", "two", "three"):
             at = bad if number == "one" else url
@@ -116,3 +125,7 @@ def _text(url: str, bad: str) -> str:
             named = f"{name}-{number}"
             text += _PRICES.format(name=named, model=model, input=read, output=written)
     return text
+
+
+def _inline(values: Mapping[str, float]) -> str:
+    return "{" + ", ".join(f"{name} = {value}" for name, value in values.items()) + "}"

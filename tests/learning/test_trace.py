@@ -12,6 +12,7 @@ import pytest
 
 from cascade.errors import EmulatorError
 from cascade.learning.trace import Recording, read_trace
+from cascade.types import Message
 from tests.recorded import recording
 
 
@@ -95,19 +96,20 @@ def test_models_are_listed_in_the_order_of_their_first_appearance(tmp_path: Path
 def test_a_row_is_found_by_its_exact_system_prompt_and_prompt(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", row("p"), row("p") | {"system": "s", "id": "with"})
     read = read_trace(path)
-    found = read.find("s", "p")
-    assert found is not None
+    user = Message("user", "p")
+    (found,) = read.said((Message("system", "s"), user))
     assert found.id == "with"
-    assert read.find(None, "p") is read.find("", "p") is read.rows[0]
-    assert read.find(None, "p ") is None
-    assert read.find("other", "p") is None
+    assert read.said((user,)) == (read.rows[0],)
+    assert read.said((Message("system", ""), user)) == (read.rows[0],)
+    assert read.said((Message("user", "p "),)) == ()
+    assert read.said((Message("system", "other"), user)) == ()
 
 
-def test_the_first_of_several_rows_of_one_request_answers_for_all(tmp_path: Path) -> None:
+def test_several_rows_of_one_request_are_found_in_the_files_order(tmp_path: Path) -> None:
     path = write(tmp_path / "r.jsonl", row(a={"text": "first"}), row(a={"text": "second"}))
     read = read_trace(path)
-    assert len(read.rows) == 2
-    assert read.find(None, "Which river?") is read.rows[0]
+    assert read.said((Message("user", "Which river?"),)) == read.rows
+    assert [row.answers["a"].text for row in read.rows] == ["first", "second"]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from typing import get_args
 
@@ -9,8 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cascade.policy.balancing import arrange
-from cascade.policy.health import CLEAN, Standing, after_failure, probed, with_limits
+from cascade.policy.balancing import CHANCES, arrange
+from cascade.policy.health import (
+    CLEAN,
+    Standing,
+    after_failure,
+    after_success,
+    failing_share,
+    probed,
+    with_limits,
+)
 from cascade.types import Balance, Bucket, Endpoint, Kind, RateLimits
 
 NOW = 1_800_000_000.0
@@ -29,16 +38,23 @@ def offers(*weights: float) -> tuple[Endpoint, ...]:
 
 def order(
     endpoints: tuple[Endpoint, ...],
-    balance: Balance = "order",
+    balance: Balance = "in_order",
     standings: dict[str, Standing] | None = None,
     pending: dict[str, int] | None = None,
     *,
     draw: float = 0.0,
     now: float = NOW,
 ) -> str:
-    """The names in the order in which they shall be called, for a request of 100 tokens."""
+    """The names in the order in which they shall be called, for a request of 70 + 30 tokens."""
     arranged = arrange(
-        endpoints, balance, standings or {}, pending or {}, tokens=100, now=now, draw=draw
+        endpoints,
+        balance,
+        standings or {},
+        pending or {},
+        input_tokens=70,
+        output_tokens=30,
+        now=now,
+        draw=draw,
     )
     return "".join(endpoint.name for endpoint in arranged)
 
@@ -66,7 +82,7 @@ def test_in_order_they_stay_as_they_stand() -> None:
 
 
 def test_the_fewest_calls_under_way_come_first_and_ties_stay_in_order() -> None:
-    assert order(offers(1, 1, 1, 1), "pending", pending={"a": 2, "b": 1, "d": 1}) == "cbda"
+    assert order(offers(1, 1, 1, 1), "least_pending", pending={"a": 2, "b": 1, "d": 1}) == "cbda"
 
 
 @settings(max_examples=30)
@@ -108,7 +124,102 @@ def test_what_has_no_weight_comes_last_in_order() -> None:
     assert order(offers(0, 0), "weight", draw=0.7) == "ab"
 
 
-states = st.sampled_from([CLEAN, CLOSED, DRAINED])
+# --- endpoints that fail often ---
+
+BAD, WORSE = Standing(strays=1.5), Standing(strays=9.0)
+SHAKY = Standing(strays=0.99)
+
+
+@pytest.mark.parametrize("balance", BALANCES)
+def test_one_that_fails_every_other_call_goes_behind_its_better_siblings(balance: Balance) -> None:
+    for draw in (CHANCES, 0.5, 0.999):
+        found = order(offers(1, 1, 1), balance, {"a": BAD, "c": SHAKY}, {"b": 3, "c": 2}, draw=draw)
+        assert found[-1] == "a"
+        assert order(offers(5, 1), balance, {"a": WORSE, "b": BAD}, draw=draw) == "ba"
+
+
+def test_one_that_fails_less_keeps_its_place() -> None:
+    assert order(offers(1, 1), standings={"a": SHAKY}, draw=0.9) == "ab"
+
+
+@pytest.mark.parametrize("balance", BALANCES)
+def test_alone_or_among_its_like_it_stays(balance: Balance) -> None:
+    for i in range(20):
+        assert order(offers(1), balance, {"a": WORSE}, draw=i / 20) == "a"
+        both = {"a": BAD, "b": BAD, "c": CLOSED}
+        draw = i / 20
+        assert order(offers(1, 1, 1), balance, both, draw=draw) == order(
+            offers(1, 1), balance, draw=draw
+        )
+
+
+def test_a_tenth_of_the_draws_try_it_in_its_own_place() -> None:
+    draws = 1_000
+    first = Counter(
+        order(offers(1, 1), standings={"a": BAD}, draw=(i + 0.5) / draws)[0] for i in range(draws)
+    )
+    assert first["a"] / draws == pytest.approx(CHANCES, abs=2 / draws)
+
+
+@pytest.mark.parametrize("place", range(3))
+def test_where_weights_decide_it_is_tried_by_its_weight_in_that_tenth(place: int) -> None:
+    draws, name = 3_000, "abc"[place]
+    first = Counter(
+        order(offers(1, 1, 1), "weight", {name: BAD}, draw=(i + 0.5) / draws)[0]
+        for i in range(draws)
+    )
+    assert first[name] / draws == pytest.approx(CHANCES / 3, abs=0.002)
+    others = [count / draws for each, count in first.items() if each != name]
+    assert others == pytest.approx([(1 - CHANCES / 3) / 2] * 2, abs=0.002)
+
+
+def test_one_that_fails_often_goes_before_one_that_will_answer_429() -> None:
+    assert order(offers(1, 1), standings={"a": DRAINED, "b": BAD}, draw=0.9) == "ba"
+
+
+class Simulation:
+    """Requests to ``a``, which fails now and then, and after it to ``b``, which never does."""
+
+    def __init__(self, *, steered: bool) -> None:
+        self.chance = random.Random(7)
+        self.steered = steered
+        self.standings = {"a": CLEAN, "b": CLEAN}
+        self.now = NOW
+
+    def run(self, requests: int, failing: float) -> tuple[int, int]:
+        """How many calls were wasted, and how many answers ``a`` gave."""
+        wasted = answered = 0
+        for _ in range(requests):
+            self.now += 1.0
+            draw = self.chance.random() if self.steered else 0.0  # 0: in its own place
+            for name in order(offers(1, 1), standings=self.standings, draw=draw, now=self.now):
+                standing = probed(self.standings[name], self.now, 30.0)
+                fails = name == "a" and self.chance.random() < failing
+                wasted += fails
+                if fails:
+                    self.standings[name] = after_failure(
+                        standing, Kind.UNAVAILABLE, None, since=self.now, now=self.now
+                    )
+                    continue
+                answered += name == "a"
+                self.standings[name] = after_success(standing, since=self.now, now=self.now)
+                break
+        return wasted, answered
+
+
+def test_calls_to_one_that_mostly_fails_become_few_and_its_recovery_is_noticed() -> None:
+    steered, plain = Simulation(steered=True), Simulation(steered=False)
+    for each in (steered, plain):
+        each.run(1_000, failing=0.6)  # it must be learned first
+    wasted, _ = steered.run(5_000, failing=0.6)
+    without, _ = plain.run(5_000, failing=0.6)
+    assert wasted < 5_000 * CHANCES
+    assert wasted < without / 4
+    steered.run(1_000, failing=0.0)
+    assert steered.run(100, failing=0.0) == (0, 100), "it is first again, for every draw"
+
+
+states = st.sampled_from([CLEAN, CLOSED, DRAINED, BAD, WORSE])
 
 
 @given(
@@ -126,4 +237,7 @@ def test_it_is_a_permutation_of_the_admitted_with_the_drained_behind(
     assert sorted(found) == [e.name for e in endpoints if standings[e.name] is not CLOSED]
     drained = [standings[name] is DRAINED for name in found]
     assert drained == sorted(drained)
+    if draw >= CHANCES:
+        failing = [failing_share(standings[n]) for n in found if standings[n] is not DRAINED]
+        assert failing == sorted(failing)
     assert found == order(endpoints, balance, standings, pending, draw=draw)

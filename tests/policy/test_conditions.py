@@ -91,7 +91,7 @@ def test_an_endpoint_that_has_told_that_nothing_is_left_comes_last() -> None:
 
 
 def test_least_pending_goes_to_the_endpoint_with_the_fewest_calls() -> None:
-    pair = replace(PAIR, balance="pending")
+    pair = replace(PAIR, balance="least_pending")
     plan = planned(ladder(pair, rung("strong")), pending={"a/pair": 3, "b/pair": 1})
     assert offers(plan)[0] == ["b/pair", "a/pair"]
 

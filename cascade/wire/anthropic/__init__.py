@@ -1,6 +1,6 @@
 """Anthropic's Messages API, both ways, whole and streamed."""
 
-from cascade.wire.anthropic.asking import encode_request
+from cascade.wire.anthropic.asking import encode_request, left_out
 from cascade.wire.anthropic.errors import encode_error, encode_error_event
 from cascade.wire.anthropic.request import decode_request
 from cascade.wire.anthropic.response import decode_response, encode_response
@@ -15,6 +15,7 @@ __all__ = [
     "encode_error_event",
     "encode_request",
     "encode_response",
+    "left_out",
     "reader",
     "writer",
 ]

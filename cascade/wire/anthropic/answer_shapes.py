@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from cascade.types import FinishReason, Usage
+from cascade.wire.answer_parts import Lenient
 
 __all__ = [
     "BlockShape",
@@ -23,10 +24,6 @@ __all__ = [
     "merge",
     "usage_of",
 ]
-
-
-class Lenient(msgspec.Struct, gc=False):
-    """Fields it does not list are skipped."""
 
 
 class CacheCreation(Lenient):

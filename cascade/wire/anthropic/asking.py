@@ -8,19 +8,22 @@ import msgspec
 
 from cascade.errors import RequestError, UnsupportedParameter
 from cascade.types import Request, ResponseFormat, Tool
+from cascade.types.parameters import Advisory
 from cascade.wire.anthropic.blocks import Blocks
-from cascade.wire.anthropic.effort import effort_of, thinking_of
+from cascade.wire.anthropic.effort import Effort, effort_of
 from cascade.wire.anthropic.turns import conversation
 from cascade.wire.codec import Asking
 from cascade.wire.numbers import finite
 
-__all__ = ["USUAL_LIMIT", "encode_request"]
+__all__ = ["USUAL_LIMIT", "encode_request", "left_out"]
 
 USUAL_LIMIT = 8192
 """The output limit in tokens where nobody names one; the protocol wants one always."""
 
 _encode = msgspec.json.Encoder().encode
 
+_SAMPLING: tuple[Advisory, ...] = ("temperature", "top_p", "top_k")
+_IN_DOUBT: tuple[Advisory, ...] = (*_SAMPLING, "reasoning_effort", "reasoning_budget")
 _NO_SCHEMA = b'{"type":"object"}'
 _CHOICES = {"auto": "auto", "required": "any", "function": "tool", "none": "none"}
 
@@ -38,24 +41,20 @@ def encode_request(request: Request, asking: Asking) -> bytes:
     _refuse(request)
     lacks = asking.lacks
     blocks = Blocks(marks="cache_marks" not in lacks)
-    limits = (asking.max_tokens, request.max_tokens, asking.max_output, USUAL_LIMIT)
-    limit = next(each for each in limits if each is not None)
-    body: dict[str, Any] = {"model": asking.model, "max_tokens": limit}
+    body: dict[str, Any] = {"model": asking.model, "max_tokens": _limit(request, asking)}
     system, turns = conversation(request.messages, blocks, system_turns="system_turns" not in lacks)
     if system is not None:
         body["system"] = system
     body["messages"] = turns
     _add_tools(body, request, blocks, lacks)
-    thinking = thinking_of(request, lacks, limit)
-    if thinking is not None:
-        body["thinking"] = thinking
-    if config := _output_config(request, lacks):
+    effort = effort_of(request, lacks, body["max_tokens"])
+    if effort.thinking is not None:
+        body["thinking"] = effort.thinking
+    if config := _output_config(request, effort):
         body["output_config"] = config
     if request.stop:
         body["stop_sequences"] = request.stop
-    # A model that thinks answers 400 to sampling of any other kind than its own.
-    if thinking is None or thinking["type"] == "disabled":
-        _add_sampling(body, request, lacks)
+    body |= _sampling(request, lacks, effort)
     if request.user is not None and "user" not in lacks:
         body["metadata"] = {"user_id": request.user}
     if asking.stream:
@@ -79,13 +78,40 @@ def _refuse(request: Request) -> None:
         raise UnsupportedParameter("response_format.type", wanted.kind, problem, mend)
 
 
-def _add_sampling(body: dict[str, Any], request: Request, lacks: frozenset[str]) -> None:
-    if request.temperature is not None and "temperature" not in lacks:
-        body["temperature"] = min(finite("temperature", request.temperature), 1)
-    if request.top_p is not None and "top_p" not in lacks:
-        body["top_p"] = finite("top_p", request.top_p)
-    if request.top_k is not None and "top_k" not in lacks:
-        body["top_k"] = request.top_k
+def left_out(request: Request, asking: Asking) -> tuple[Advisory, ...]:
+    """Return the advisory parameters that the model takes and this request still goes without, or
+    with another value: sampling beside thinking, a temperature above 1, an effort or a budget that
+    has no form or no room here.
+
+    Raises:
+        RequestError: as ``encode_request`` does.
+    """
+    if all(getattr(request, name) is None for name in _IN_DOUBT):
+        return ()
+    effort = effort_of(request, asking.lacks, _limit(request, asking))
+    sent = _sampling(request, asking.lacks, effort)
+    wanted = [name for name in _SAMPLING if name not in asking.lacks]
+    lost = [name for name in wanted if sent.get(name) != getattr(request, name)]
+    return (*lost, *effort.left_out)
+
+
+def _limit(request: Request, asking: Asking) -> int:
+    limits = (asking.max_tokens, request.max_tokens, asking.max_output, USUAL_LIMIT)
+    return next(each for each in limits if each is not None)
+
+
+def _sampling(request: Request, lacks: frozenset[str], effort: Effort) -> dict[str, Any]:
+    """Write how to sample. A model that thinks answers 400 to any other way than its own."""
+    if effort.thinking is not None and effort.thinking["type"] != "disabled":
+        return {}
+    sent: dict[str, Any] = {
+        name: finite(name, value)
+        for name in _SAMPLING
+        if (value := getattr(request, name)) is not None and name not in lacks
+    }
+    if "temperature" in sent:
+        sent["temperature"] = min(sent["temperature"], 1)
+    return sent
 
 
 def _add_tools(
@@ -125,10 +151,10 @@ def _object_schema(schema: bytes) -> bytes:
     return _encode({"type": "object", **found})
 
 
-def _output_config(request: Request, lacks: frozenset[str]) -> dict[str, Any]:
+def _output_config(request: Request, effort: Effort) -> dict[str, Any]:
     config: dict[str, Any] = {}
-    if (effort := effort_of(request, lacks)) is not None:
-        config["effort"] = effort
+    if effort.effort is not None:
+        config["effort"] = effort.effort
     if (wanted := _schema(request.response_format)) is not None:
         config["format"] = {"type": "json_schema", "schema": wanted}
     return config

@@ -22,11 +22,9 @@ from cascade.wire.anthropic.request_shapes import (
 from cascade.wire.codec import Incoming, canonical
 from cascade.wire.mistakes import explain
 from cascade.wire.options import with_options
+from cascade.wire.shapes import FORMAT_NAME
 
-__all__ = ["FORMAT_NAME", "USUAL_EFFORT", "decode_request"]
-
-FORMAT_NAME = "answer"
-"""The name of a response format, which this protocol does not give and others want."""
+__all__ = ["USUAL_EFFORT", "decode_request"]
 
 USUAL_EFFORT = "high"
 """The effort that the protocol means where none is named."""

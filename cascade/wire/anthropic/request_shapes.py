@@ -8,9 +8,8 @@ import msgspec
 from msgspec import Meta
 
 from cascade.wire.options import Options
-from cascade.wire.shapes import NOTHING, Filled, Ignored, Positive, Refused, Shape
+from cascade.wire.shapes import NOTHING, Filled, Fraction, Ignored, Positive, Refused, Shape
 
-Fraction = Annotated[float, Meta(ge=0, le=1)]
 Empty = Annotated[list[Any], Meta(max_length=0)]
 
 

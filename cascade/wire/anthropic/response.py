@@ -33,12 +33,16 @@ def decode_response(body: bytes) -> Response:
     try:
         read = _message.decode(body)
         if read.type == "error" or read.error is not None:
-            raise failure_of(body, Kind.MALFORMED)
+            response = _response(read, [])
+            raise failure_of(body, Kind.MALFORMED, response if response.usage else None)
         if read.content is None:
             raise Malformed("the answer holds no content")
-        return _response(read, read.content)
+        response = _response(read, read.content)
     except (ValueError, RecursionError) as error:  # all that the decoder raises on bad input
         raise Malformed(f"the answer is no message: {error}") from None
+    if not read.stop_reason:
+        raise CutOff(response)
+    return response
 
 
 def _response(read: MessageShape, content: list[BlockShape]) -> Response:
@@ -46,7 +50,7 @@ def _response(read: MessageShape, content: list[BlockShape]) -> Response:
     finish = finish_of(read.stop_reason)
     refused = finish == "content_filter"
     explained = read.stop_details.explanation if read.stop_details is not None else None
-    response = Response(
+    return Response(
         message=Message(
             role="assistant",
             content=None if refused else said,
@@ -61,9 +65,6 @@ def _response(read: MessageShape, content: list[BlockShape]) -> Response:
         reasoning="".join(block.thinking or "" for block in content if block.type == "thinking"),
         stop_sequence=read.stop_sequence,
     )
-    if not read.stop_reason:
-        raise CutOff(response)
-    return response
 
 
 def _thought(block: BlockShape) -> Thought | None:
@@ -165,7 +166,7 @@ _STOP_REASONS: dict[FinishReason, str] = {
     "length": "max_tokens",
     "tool_calls": "tool_use",
     "content_filter": "refusal",
-    "unknown": "end_turn",
+    "unknown": "max_tokens",  # it has no word for that, and the answer may not be whole
 }
 
 

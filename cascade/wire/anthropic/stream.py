@@ -37,15 +37,11 @@ class _Open:
 
 
 class StreamReader(AssemblingReader):
-    """Reads a stream's events one by one and keeps what they add up to.
-
-    Attributes:
-        done: ``message_stop`` was seen; what follows it is skipped.
-    """
+    """Reads a stream's events one by one and keeps what they add up to. Its last word is
+    ``message_stop``."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.done = False
         self._usage = UsageShape()
         self._blocks: dict[int, _Open] = {}
 
@@ -56,7 +52,7 @@ class StreamReader(AssemblingReader):
             Malformed: it is no event, or does not fit the ones before it.
             CallFailure: it is an error.
         """
-        if self.done:
+        if self._done:
             return None
         try:
             read = _event.decode(data)
@@ -81,7 +77,7 @@ class StreamReader(AssemblingReader):
             case "message_delta":
                 return self._finish(read)
             case "message_stop":
-                self.done = True
+                self._done = True
         if read.error is not None or read.type == "error":
             raise failure_of(data, Kind.BROKEN)
         return None  # ping, and kinds of events that are not known yet
@@ -161,7 +157,8 @@ class StreamReader(AssemblingReader):
             answer.finish = finish = finish_of(part.stop_reason)
             answer.stop_sequence = part.stop_sequence
         if finish == "content_filter":
-            answer.refusals, answer.texts = answer.texts, []
+            if answer.texts:  # a second such event finds them turned already
+                answer.refusals, answer.texts = answer.texts, []
             if not answer.refusals and part.stop_details is not None:
                 refusal = part.stop_details.explanation or ""
                 answer.refusals = [refusal] if refusal else []

@@ -2,7 +2,7 @@
 
 from urllib.parse import quote
 
-from cascade.wire.gemini.asking import encode_request
+from cascade.wire.gemini.asking import encode_request, left_out
 from cascade.wire.gemini.faults import encode_error, encode_error_event
 from cascade.wire.gemini.request import decode_request
 from cascade.wire.gemini.response import decode_response, encode_response
@@ -17,6 +17,7 @@ __all__ = [
     "encode_error_event",
     "encode_request",
     "encode_response",
+    "left_out",
     "reader",
     "writer",
 ]

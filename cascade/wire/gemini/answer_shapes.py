@@ -8,26 +8,26 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
-from cascade.types import FinishReason, TokenLogprob, TopLogprob, Usage
+from cascade.types import FinishReason, Response, TokenLogprob, TopLogprob, Usage
+from cascade.wire import answer_parts
+from cascade.wire.answer_parts import likely
 from cascade.wire.failures import Malformed
 
 __all__ = [
-    "UNLIKELY",
     "AnswerShape",
     "CandidateShape",
     "PartShape",
+    "UsageShape",
+    "counts_output",
     "finish_of",
     "logprobs_of",
+    "no_answer",
     "usage_of",
 ]
 
-UNLIKELY = -9999.0  # "too unlikely to be listed", as everywhere in cascade
 
-
-class Lenient(msgspec.Struct, rename="camel", gc=False):
-    """Fields it does not list are skipped."""
+class Lenient(answer_parts.Lenient, rename="camel"):
+    """In this protocol's spelling."""
 
 
 class CallShape(Lenient):
@@ -108,6 +108,15 @@ def usage_of(read: UsageShape) -> Usage | None:
     return Usage(prompt, output, cached, reasoning_tokens=thought)
 
 
+def counts_output(read: UsageShape) -> bool:
+    """Whether a usage counts what was written, and not only what was asked. Google leaves out a
+    count of zero, so a running usage may hold the prompt alone."""
+    usage = usage_of(read)
+    return usage is not None and (
+        read.candidates_token_count is not None or usage.output_tokens > 0
+    )
+
+
 def _count(tokens: int | None) -> int:
     return max(tokens or 0, 0)
 
@@ -138,14 +147,17 @@ _NO_ANSWER = frozenset(
 
 
 def finish_of(reason: str) -> FinishReason:
-    """Read a finish reason; one that we do not know stays ``unknown``.
-
-    Raises:
-        Malformed: the provider says that what the model wrote is no answer.
-    """
-    if reason in _NO_ANSWER:
-        raise Malformed(f"the model wrote what is no answer: {reason}")
+    """Read a finish reason; one that we do not know stays ``unknown``."""
     return _FINISH.get(reason, "unknown")
+
+
+def no_answer(reason: str, response: Response | None) -> Malformed | None:
+    """Return the failure where the provider says that what its model wrote is no answer, else
+    None. ``response`` is what came, where its usage is known."""
+    if reason not in _NO_ANSWER:
+        return None
+    why = f"the model wrote what is no answer: {reason}"
+    return Malformed(why, blames=False, response=response)
 
 
 def logprobs_of(read: LogprobsShape) -> tuple[TokenLogprob, ...] | None:
@@ -157,12 +169,8 @@ def logprobs_of(read: LogprobsShape) -> tuple[TokenLogprob, ...] | None:
     return tuple(
         TokenLogprob(
             chosen.token or "",
-            _likely(chosen.log_probability),
-            tuple(TopLogprob(each.token or "", _likely(each.log_probability)) for each in top),
+            likely(chosen.log_probability),
+            tuple(TopLogprob(each.token or "", likely(each.log_probability)) for each in top),
         )
         for chosen, top in zip(read.chosen_candidates, tops, strict=False)
     )
-
-
-def _likely(logprob: float | None) -> float:
-    return logprob if logprob is not None and logprob >= UNLIKELY else UNLIKELY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import msgspec
@@ -11,10 +10,11 @@ from cascade.errors import RequestError
 from cascade.types import Request, ResponseFormat, Tool, ToolChoice
 from cascade.types.parameters import Advisory
 from cascade.wire.codec import Asking
-from cascade.wire.gemini.thinking import thinking_config
+from cascade.wire.gemini.thinking import thinking_of
 from cascade.wire.gemini.turns import conversation
+from cascade.wire.numbers import finite
 
-__all__ = ["encode_request"]
+__all__ = ["encode_request", "left_out"]
 
 _encode = msgspec.json.Encoder().encode
 _SAMPLING: tuple[tuple[Advisory, str], ...] = (
@@ -46,8 +46,8 @@ def encode_request(request: Request, asking: Asking) -> bytes:
         body["systemInstruction"] = instruction
     if request.tools:
         body["tools"] = [{"functionDeclarations": [_tool(tool) for tool in request.tools]}]
-    if request.tool_choice is not None:
-        body["toolConfig"] = {"functionCallingConfig": _choice(request.tool_choice)}
+        if request.tool_choice is not None:
+            body["toolConfig"] = {"functionCallingConfig": _choice(request.tool_choice)}
     config = _config(request, asking)
     if config:
         body["generationConfig"] = config
@@ -58,6 +58,17 @@ def encode_request(request: Request, asking: Asking) -> bytes:
         raise RequestError("messages", None, problem, "Send valid Unicode") from None
 
 
+def left_out(request: Request, asking: Asking) -> tuple[Advisory, ...]:
+    """Return the advisory parameters that the model takes and this request still goes without, or
+    with another value: of effort and budget the one that the other stands for, and an effort
+    beyond Google's highest level.
+
+    Raises:
+        RequestError: an effort that Google has no level for.
+    """
+    return thinking_of(request, asking).left_out
+
+
 def _config(request: Request, asking: Asking) -> dict[str, Any]:
     config: dict[str, Any] = {}
     limit = request.max_tokens if asking.max_tokens is None else asking.max_tokens
@@ -66,7 +77,7 @@ def _config(request: Request, asking: Asking) -> dict[str, Any]:
     for name, theirs in _SAMPLING:
         value = getattr(request, name)
         if value is not None and name not in asking.lacks:
-            config[theirs] = _finite(name, value)
+            config[theirs] = finite(name, value)
     if request.seed is not None and "seed" not in asking.lacks:
         # Theirs has 32 bits. Any number that is the same each time does what a seed is for.
         fits = -_SEEDS <= request.seed < _SEEDS
@@ -75,7 +86,7 @@ def _config(request: Request, asking: Asking) -> dict[str, Any]:
         config["stopSequences"] = request.stop
     if request.response_format is not None:
         config |= _format(request.response_format)
-    if (thinking := thinking_config(request, asking)) is not None:
+    if (thinking := thinking_of(request, asking).config) is not None:
         config["thinkingConfig"] = thinking
     return config | _logprobs(request, own=asking.logprobs and "logprobs" not in asking.lacks)
 
@@ -87,12 +98,6 @@ def _logprobs(request: Request, *, own: bool) -> dict[str, Any]:
         return {}
     rivals = request.top_logprobs
     return {"responseLogprobs": True} | ({} if rivals is None else {"logprobs": rivals})
-
-
-def _finite(name: str, value: float) -> float:
-    if not math.isfinite(value):
-        raise RequestError(name, value, "it is not finite", "Send a finite number or leave it out")
-    return value
 
 
 def _tool(tool: Tool) -> dict[str, Any]:

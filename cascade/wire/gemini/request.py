@@ -19,11 +19,9 @@ from cascade.wire.gemini.spelling import in_camel_case
 from cascade.wire.gemini.thinking import read_thinking
 from cascade.wire.mistakes import explain
 from cascade.wire.options import with_options
+from cascade.wire.shapes import FORMAT_NAME
 
-__all__ = ["SCHEMA_NAME", "decode_request"]
-
-SCHEMA_NAME = "answer"
-"""What a response format is called: the protocol has no name for it, others need one."""
+__all__ = ["decode_request"]
 
 _body = msgspec.json.Decoder(Body)
 _NO_CONFIG = GenerationConfig()
@@ -178,7 +176,7 @@ def _format_of(place: str, mime: str | None, schema: bytes | None) -> ResponseFo
         if mime != "application/json":
             mend = "Ask for JSON too, or leave the schema out"
             raise RequestError(place, mime, "a schema needs JSON", mend)
-        return ResponseFormat("json_schema", SCHEMA_NAME, schema)
+        return ResponseFormat("json_schema", FORMAT_NAME, schema)
     if not mime:
         return None
     return ResponseFormat("json_object" if mime == "application/json" else "text")

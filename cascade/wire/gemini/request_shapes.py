@@ -8,7 +8,18 @@ import msgspec
 from msgspec import Meta
 
 from cascade.wire.options import Options
-from cascade.wire.shapes import NOTHING, Filled, Ignored, Positive, Refused, Shape
+from cascade.wire.shapes import (
+    NOTHING,
+    Filled,
+    Fraction,
+    Ignored,
+    Penalty,
+    Positive,
+    Refused,
+    Rivals,
+    Shape,
+    Temperature,
+)
 
 __all__ = [
     "REFUSED",
@@ -20,8 +31,6 @@ __all__ = [
     "ResultShape",
     "ToolConfig",
 ]
-
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
 
 
 class CamelShape(Shape, rename="camel"):
@@ -146,14 +155,14 @@ class GenerationConfig(CamelShape):
     candidate_count: Literal[1] | None = None
     stop_sequences: list[str] | None = None
     max_output_tokens: Positive | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    top_p: Fraction | None = None
     top_k: Annotated[float, Meta(ge=1)] | None = None  # Google's own client sends 40.0
     seed: int | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     response_logprobs: bool | None = None
-    logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    logprobs: Rivals | None = None
     response_mime_type: Literal["", "text/plain", "application/json"] | None = None
     response_schema: dict[str, Any] | None = None
     response_json_schema: dict[str, Any] | None = None

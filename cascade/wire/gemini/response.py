@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from cascade.types import FinishReason, Kind, Response, TokenLogprob, Usage
-from cascade.wire.failures import CutOff, Malformed, failure_of
+from cascade.wire.failures import CutOff, Malformed
 from cascade.wire.gemini.answer_shapes import AnswerShape
 from cascade.wire.gemini.parts import Part, call_part, model_parts
 from cascade.wire.gemini.seals import for_client
@@ -43,14 +43,12 @@ def decode_response(body: bytes) -> Response:
         read = _answer.decode(body)
     except (ValueError, RecursionError) as error:  # all that the decoder raises on bad input
         raise Malformed(f"the answer is none of generateContent: {error}") from None
-    if read.error is not None:
-        raise failure_of(body, Kind.MALFORMED)
     reader = StreamReader()
-    reader.take(read)
+    reader.take(read, body, Kind.MALFORMED)
     if not read.candidates:
         raise Malformed("the answer holds no candidates")
     response = reader.partial()
-    if not reader.complete:
+    if not read.candidates[0].finish_reason:
         raise CutOff(response)
     return response
 

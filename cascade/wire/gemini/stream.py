@@ -12,8 +12,10 @@ from cascade.wire.gemini.answer_shapes import (
     AnswerShape,
     CandidateShape,
     PartShape,
+    counts_output,
     finish_of,
     logprobs_of,
+    no_answer,
     usage_of,
 )
 from cascade.wire.gemini.seals import read_signature, read_thought
@@ -26,16 +28,21 @@ _answer = msgspec.json.Decoder(AnswerShape)
 class StreamReader(AssemblingReader):
     """Reads a stream's events one by one and keeps what they add up to.
 
-    Attributes:
-        done: never true. The protocol has no last word, and some models say in every chunk that
-            they stopped: only the end of the body ends the stream.
+    It is never done. The protocol has no last word, and some models say in every chunk that they
+    stopped: only the end of the body ends the stream.
     """
-
-    done = False
 
     def __init__(self) -> None:
         super().__init__()
         self._open: list[str] = []  # what was thought since the last signature
+        self._told: FinishReason | None = None  # to whoever takes the deltas
+        self._uncounted = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether the answer came to its end: no content came after the last finish, and where
+        usages are told, one came with it or after it that counts the answer."""
+        return super().complete and not self._uncounted
 
     def feed(self, data: bytes) -> Delta | None:
         """Take one event's data; return what it adds, None where it adds nothing.
@@ -52,35 +59,50 @@ class StreamReader(AssemblingReader):
             if data.strip() in (b"", b"[DONE]"):  # some proxies end as OpenAI does
                 return None
             raise Malformed(f"a chunk of the stream cannot be read: {error}") from None
-        if read.error is not None:
-            raise failure_of(data, Kind.BROKEN)
-        return self.take(read)
+        return self.take(read, data, Kind.BROKEN)
 
-    def take(self, read: AnswerShape) -> Delta | None:
-        """Take one chunk, or a whole answer; return what it adds.
+    def take(self, read: AnswerShape, data: bytes, otherwise: Kind) -> Delta | None:
+        """Take one chunk, or a whole answer, that was read from ``data``; return what it adds.
+        ``otherwise`` is the kind of an error that does not say its own.
 
         Raises:
             Malformed: it holds other candidates than the one that was asked for.
-            CallFailure: the prompt was blocked.
+            CallFailure: it is an error, or says that the prompt was blocked.
         """
         answer = self._answer
         stream_id, model = answer.begin(read.response_id, read.model_version)
-        if read.usage_metadata is not None:
-            answer.usage = usage_of(read.usage_metadata) or answer.usage
+        usage = None if read.usage_metadata is None else usage_of(read.usage_metadata)
+        ran, answer.usage = answer.usage is not None, usage or answer.usage
+        if read.error is not None:
+            raise failure_of(data, otherwise, self._counted(usage))
         if not read.candidates:
-            _check_prompt(read)
+            self._check_prompt(read, usage)
             delta = Delta()
         else:
             candidate = read.candidates[0]
             if len(read.candidates) > 1 or candidate.index:
                 problem = "the answer holds other candidates than the one that was asked for"
                 raise Malformed(problem)
-            delta = self._candidate(candidate)
-        usage = answer.usage if self.complete and read.usage_metadata is not None else None
-        delta = _with_news(delta, stream_id, model, usage)
+            delta = self._candidate(candidate, usage)
+            if candidate.finish_reason and ran:
+                self._uncounted = True
+        if read.usage_metadata is not None and usage is not None:
+            self._uncounted = self._has_content() and not counts_output(read.usage_metadata)
+        delta = _with_news(delta, stream_id, model, usage if self.complete else None)
         return None if delta == _NOTHING else delta
 
-    def _candidate(self, candidate: CandidateShape) -> Delta:
+    def _has_content(self) -> bool:
+        answer = self._answer
+        return bool(answer.texts or answer.reasoning or answer.calls)
+
+    def _check_prompt(self, read: AnswerShape, usage: Usage | None) -> None:
+        """Raise where there is no candidate because the prompt was not let through."""
+        feedback = read.prompt_feedback
+        if feedback is not None and feedback.block_reason:
+            why = f"the prompt was blocked: {feedback.block_reason[:60]}"
+            raise CallFailure(Kind.FILTERED, why, response=self._counted(usage))
+
+    def _candidate(self, candidate: CandidateShape, usage: Usage | None) -> Delta:
         answer = self._answer
         parts = [
             delta
@@ -90,7 +112,11 @@ class StreamReader(AssemblingReader):
         logprobs = candidate.logprobs_result and logprobs_of(candidate.logprobs_result)
         if logprobs:
             answer.logprobs += logprobs
-        finish = self._ended(candidate.finish_reason) if candidate.finish_reason else None
+        finish = None
+        if candidate.finish_reason:
+            finish = self._ended(candidate.finish_reason, usage)
+        elif parts or logprobs:
+            answer.finish = None  # so the finish before it was none
         if len(parts) == 1 and not logprobs and finish is None:
             return parts[0]
         return Delta(
@@ -102,12 +128,14 @@ class StreamReader(AssemblingReader):
             thought=next((part.thought for part in reversed(parts) if part.thought), None),
         )
 
-    def _ended(self, reason: str) -> FinishReason | None:
+    def _ended(self, reason: str, usage: Usage | None) -> FinishReason | None:
         """Keep why the model stopped; return it where that is news."""
-        finish, before = finish_of(reason), self._answer.finish
+        if (failure := no_answer(reason, self._counted(usage))) is not None:
+            raise failure
+        finish, before = finish_of(reason), self._told
         if finish == "stop" and self._answer.calls:
             finish = "tool_calls"
-        self._answer.finish = finish
+        self._answer.finish = self._told = finish
         return None if finish == before else finish
 
     def _part(self, part: PartShape) -> Delta | None:
@@ -158,10 +186,3 @@ def _with_news(delta: Delta, identity: str | None, model: str | None, usage: Usa
     if not (identity or model or usage):
         return delta
     return msgspec.structs.replace(delta, id=identity, model=model, usage=usage)
-
-
-def _check_prompt(read: AnswerShape) -> None:
-    """Raise where there is no candidate because the prompt was not let through."""
-    feedback = read.prompt_feedback
-    if feedback is not None and feedback.block_reason:
-        raise CallFailure(Kind.FILTERED, f"the prompt was blocked: {feedback.block_reason[:60]}")

@@ -1,6 +1,6 @@
 """OpenAI's chat completions, both ways, whole and streamed."""
 
-from cascade.wire.openai_chat.asking import encode_request
+from cascade.wire.openai_chat.asking import encode_request, left_out
 from cascade.wire.openai_chat.request import decode_request
 from cascade.wire.openai_chat.response import (
     decode_response,
@@ -19,6 +19,7 @@ __all__ = [
     "encode_error_event",
     "encode_request",
     "encode_response",
+    "left_out",
     "reader",
     "writer",
 ]

@@ -10,28 +10,24 @@ from typing import Any
 
 import msgspec
 
-from cascade.types import FinishReason, Kind, TokenLogprob, TopLogprob, Usage
+from cascade.types import FinishReason, Kind, Response, TokenLogprob, TopLogprob, Usage
+from cascade.wire.answer_parts import Lenient, likely
 from cascade.wire.failures import CallFailure
 
 __all__ = [
-    "UNLIKELY",
     "CalledShape",
+    "Choice",
     "Chunk",
     "Completion",
     "MessageShape",
     "UsageShape",
     "arguments_of",
+    "broken_off",
     "finish_of",
     "logprobs_of",
     "text_and_thought",
     "usage_of",
 ]
-
-UNLIKELY = -9999.0  # OpenAI's word for "too unlikely to be listed"
-
-
-class Lenient(msgspec.Struct, gc=False):
-    """Fields it does not list are skipped."""
 
 
 class Thought(Lenient):
@@ -167,14 +163,17 @@ _CUT_OFF = frozenset({"error", "insufficient_system_resource"})
 
 
 def finish_of(reason: str) -> FinishReason:
-    """Read a finish reason; one that we do not know stays ``unknown``.
-
-    Raises:
-        CallFailure: the provider says that it could not finish.
-    """
-    if reason in _CUT_OFF:
-        raise CallFailure(Kind.BROKEN, f"the provider broke its answer off: {reason}")
+    """Read a finish reason; one that we do not know stays ``unknown``."""
     return _FINISH.get(reason, "unknown")
+
+
+def broken_off(reason: str, response: Response | None) -> CallFailure | None:
+    """Return the failure where the provider says that it could not finish, else None.
+    ``response`` is what came, where its usage is known."""
+    if reason not in _CUT_OFF:
+        return None
+    why = f"the provider broke its answer off: {reason}"
+    return CallFailure(Kind.BROKEN, why, response=response)
 
 
 def logprobs_of(tokens: list[TokenShape]) -> tuple[TokenLogprob, ...]:
@@ -183,18 +182,14 @@ def logprobs_of(tokens: list[TokenShape]) -> tuple[TokenLogprob, ...]:
         [
             TokenLogprob(
                 each.token,
-                _likely(each.logprob),
-                tuple([TopLogprob(rival.token, _likely(rival.logprob)) for rival in rivals])
+                likely(each.logprob),
+                tuple([TopLogprob(rival.token, likely(rival.logprob)) for rival in rivals])
                 if (rivals := each.top_logprobs)
                 else (),
             )
             for each in tokens
         ]
     )
-
-
-def _likely(logprob: float | None) -> float:
-    return logprob if logprob is not None and logprob >= UNLIKELY else UNLIKELY
 
 
 def arguments_of(function: FunctionShape) -> str:

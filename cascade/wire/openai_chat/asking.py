@@ -18,18 +18,18 @@ from cascade.types import (
     ToolCall,
     ToolChoice,
 )
-from cascade.types.parameters import ADVISORY
+from cascade.types.parameters import ADVISORY, Advisory
 from cascade.wire.codec import Asking
 from cascade.wire.numbers import finite
 
-__all__ = ["encode_request"]
+__all__ = ["called", "encode_request", "left_out"]
 
 _encode = msgspec.json.Encoder().encode
 
 # Left out where a model lacks them. A model that lacks anything else is no option for the request;
 # leaving it out would change what was asked.
-_NEVER_SENT = {"logit_bias", "reasoning_budget", "cache_marks"}
-_PLAIN = tuple(name for name in ADVISORY if name not in _NEVER_SENT)
+_NOT_PLAIN = {"logit_bias", "parallel_tool_calls", "reasoning_budget", "cache_marks"}
+_PLAIN = tuple(name for name in ADVISORY if name not in _NOT_PLAIN)
 
 
 def encode_request(request: Request, asking: Asking) -> bytes:
@@ -43,14 +43,16 @@ def encode_request(request: Request, asking: Asking) -> bytes:
     """
     lacks = asking.lacks
     body: dict[str, Any] = {"model": asking.model, "messages": _turns(request.messages)}
-    _add_tools(body, request)
+    _add_tools(body, request, lacks)
+    if request.response_format is not None:
+        body["response_format"] = _format(request.response_format)
     limit = request.max_tokens if asking.max_tokens is None else asking.max_tokens
     if limit is not None:
         body[asking.limit_parameter] = limit
     for name in _PLAIN:
         value = getattr(request, name)
         if value is not None and name not in lacks:
-            body[name] = value if isinstance(value, (str, bool)) else finite(name, value)
+            body[name] = value if isinstance(value, str) else finite(name, value)
     if request.logit_bias and "logit_bias" not in lacks:
         body["logit_bias"] = {
             token: finite("logit_bias", bias) for token, bias in request.logit_bias
@@ -69,6 +71,11 @@ def encode_request(request: Request, asking: Asking) -> bytes:
         raise RequestError("messages", None, problem, "Send valid Unicode") from None
 
 
+def left_out(request: Request, asking: Asking) -> tuple[Advisory, ...]:
+    """Return nothing: each advisory parameter of this protocol is sent as it is, or lacking."""
+    return ()
+
+
 def _add_logprobs(body: dict[str, Any], request: Request, *, own: bool) -> None:
     if own:
         body["logprobs"] = True
@@ -79,13 +86,15 @@ def _add_logprobs(body: dict[str, Any], request: Request, *, own: bool) -> None:
             body["top_logprobs"] = request.top_logprobs
 
 
-def _add_tools(body: dict[str, Any], request: Request) -> None:
-    if request.tools:
-        body["tools"] = [_tool(tool) for tool in request.tools]
+def _add_tools(body: dict[str, Any], request: Request, lacks: frozenset[str]) -> None:
+    """Write the tools and how they may be called; without tools there is nothing to call."""
+    if not request.tools:
+        return
+    body["tools"] = [_tool(tool) for tool in request.tools]
     if request.tool_choice is not None:
         body["tool_choice"] = _choice(request.tool_choice)
-    if request.response_format is not None:
-        body["response_format"] = _format(request.response_format)
+    if request.parallel_tool_calls is not None and "parallel_tool_calls" not in lacks:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
 def _turns(messages: tuple[Message, ...]) -> list[dict[str, Any]]:

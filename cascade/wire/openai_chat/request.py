@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cascade.errors import RequestError
+from cascade.errors import RequestError, UnsupportedParameter
 from cascade.types import (
     Image,
     Message,
@@ -19,7 +19,9 @@ from cascade.wire.codec import Incoming, canonical
 from cascade.wire.mistakes import explain
 from cascade.wire.openai_chat.mistakes import WORDING
 from cascade.wire.openai_chat.request_shapes import (
+    REFUSED,
     Body,
+    Called,
     Chosen,
     ImagePart,
     ObjectFormat,
@@ -27,6 +29,7 @@ from cascade.wire.openai_chat.request_shapes import (
     SchemaFormat,
     TextFormat,
     TextPart,
+    ThinkingPart,
     ToolShape,
     Turn,
 )
@@ -63,6 +66,8 @@ def _request(read: Body) -> Request:
     if read.top_logprobs is not None and not read.logprobs:
         problem = "it needs log-probabilities"
         raise RequestError("top_logprobs", read.top_logprobs, problem, "Send `logprobs`: true too")
+    if read.safe_prompt:
+        raise _unsupported("safe_prompt")
     return Request(
         messages=tuple(_message(number, turn) for number, turn in enumerate(read.messages)),
         tools=tuple(map(_tool, read.tools)) if read.tools else (),
@@ -73,7 +78,7 @@ def _request(read: Body) -> Request:
         temperature=read.temperature,
         top_p=read.top_p,
         top_k=read.top_k,
-        seed=read.seed,
+        seed=read.random_seed if read.seed is None else read.seed,
         stop=_stop(read.stop),
         presence_penalty=read.presence_penalty,
         frequency_penalty=read.frequency_penalty,
@@ -94,6 +99,13 @@ def _limit(read: Body) -> int | None:
     return read.max_completion_tokens
 
 
+def _unsupported(name: str, place: str = "") -> UnsupportedParameter:
+    """What is asked for with true is refused; false asks for nothing."""
+    return UnsupportedParameter(
+        f"{place}{name}", True, "cascade does not support it", REFUSED[name]
+    )
+
+
 def _stop(stop: str | list[str] | None) -> tuple[str, ...]:
     if stop is None:
         return ()
@@ -111,6 +123,8 @@ def _message(number: int, turn: Turn) -> Message:
     else:
         parts = content
     calls = turn.tool_calls
+    if turn.prefix:
+        raise _unsupported("prefix", f"{place}.")
     if role == "assistant":
         if parts is None and refusal is None and not calls:
             problem = "an assistant's message needs content, tool calls or a refusal"
@@ -125,15 +139,18 @@ def _message(number: int, turn: Turn) -> Message:
     return Message(
         role=role,
         content=parts,
-        tool_calls=tuple(
-            ToolCall(call.id, call.function.name, call.function.arguments) for call in calls
-        )
-        if calls
-        else (),
+        tool_calls=tuple(map(_call, calls)) if calls else (),
         tool_call_id=turn.tool_call_id,
         name=turn.name,
         refusal=refusal,
     )
+
+
+def _call(called: Called) -> ToolCall:
+    function, arguments = called.function, called.function.arguments
+    if isinstance(arguments, dict):  # Mistral's client sends what it has read
+        arguments = canonical(arguments).decode()
+    return ToolCall(called.id, function.name, arguments)
 
 
 def _check_turn(place: str, turn: Turn, refusal: str | None) -> None:
@@ -154,7 +171,7 @@ def _check_turn(place: str, turn: Turn, refusal: str | None) -> None:
 
 
 def _parts(
-    place: str, content: list[TextPart | ImagePart | RefusalPart]
+    place: str, content: list[TextPart | ImagePart | RefusalPart | ThinkingPart]
 ) -> tuple[tuple[Text | Image, ...] | None, str | None]:
     """Return the parts, and the refusal that stands among them."""
     if not content:
@@ -167,7 +184,7 @@ def _parts(
             parts.append(Text(part.text))
         elif isinstance(part, ImagePart):
             parts.append(_image(f"{place}.content[{number}].image_url", part))
-        else:
+        elif isinstance(part, RefusalPart):
             refused.append(part.refusal)
     return tuple(parts) or None, "".join(refused) if refused else None
 
@@ -200,6 +217,7 @@ _CHOICES = {
     "auto": ToolChoice("auto"),
     "none": ToolChoice("none"),
     "required": ToolChoice("required"),
+    "any": ToolChoice("required"),  # Mistral's word
 }
 
 

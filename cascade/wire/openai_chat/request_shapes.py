@@ -8,9 +8,18 @@ from msgspec import Meta
 
 from cascade.types import Role
 from cascade.wire.options import Options
-from cascade.wire.shapes import NOTHING, Filled, Ignored, Positive, Refused, Shape
-
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
+from cascade.wire.shapes import (
+    NOTHING,
+    Filled,
+    Fraction,
+    Ignored,
+    Penalty,
+    Positive,
+    Refused,
+    Rivals,
+    Shape,
+    Temperature,
+)
 
 
 class TextPart(Shape, tag="text", tag_field="type"):
@@ -34,9 +43,18 @@ class ImagePart(Shape, tag="image_url", tag_field="type"):
     cache_control: Ignored = NOTHING
 
 
+class ThinkingPart(Shape, tag="thinking", tag_field="type"):
+    """What a Mistral model thought, sent back."""
+
+    thinking: Ignored
+    closed: Ignored = NOTHING
+    signature: Ignored = NOTHING
+
+
 class CalledFunction(Shape):
     name: Filled
-    arguments: str
+    arguments: str | dict[str, Any]
+    parsed_arguments: Ignored = NOTHING
 
 
 class Called(Shape):
@@ -50,7 +68,7 @@ class Turn(Shape):
     """A message. What clients copy from an answer into the next request is ignored."""
 
     role: Role
-    content: str | list[TextPart | ImagePart | RefusalPart] | None = None
+    content: str | list[TextPart | ImagePart | RefusalPart | ThinkingPart] | None = None
     tool_calls: list[Called] | None = None
     tool_call_id: str | None = None
     name: str | None = None
@@ -59,6 +77,8 @@ class Turn(Shape):
     reasoning_content: Ignored = NOTHING
     reasoning: Ignored = NOTHING
     reasoning_details: Ignored = NOTHING
+    parsed: Ignored = NOTHING
+    prefix: bool | None = None
     audio: Refused = None
     function_call: Refused = None
 
@@ -117,21 +137,22 @@ class Body(Shape):
     stream: bool | None = None
     stream_options: StreamOptions | None = None
     tools: list[ToolShape] | None = None
-    tool_choice: Literal["auto", "none", "required"] | Chosen | None = None
+    tool_choice: Literal["auto", "none", "required", "any"] | Chosen | None = None
     parallel_tool_calls: bool | None = None
     response_format: TextFormat | ObjectFormat | SchemaFormat | None = None
     max_tokens: Positive | None = None
     max_completion_tokens: Positive | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    temperature: Temperature | None = None
+    top_p: Fraction | None = None
     top_k: Positive | None = None
     seed: int | None = None
+    random_seed: int | None = None
     stop: str | list[str] | None = None
     presence_penalty: Penalty | None = None
     frequency_penalty: Penalty | None = None
     logit_bias: dict[str, float] | None = None
     logprobs: bool | None = None
-    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    top_logprobs: Rivals | None = None
     reasoning_effort: str | None = None
     user: str | None = None
     cascade: Options | None = None
@@ -153,6 +174,8 @@ class Body(Shape):
     prediction: Refused = None
     verbosity: Refused = None
     web_search_options: Refused = None
+    prompt_mode: Refused = None
+    safe_prompt: bool | None = None
 
 
 # Why each refused parameter is refused, and what to do instead.
@@ -166,6 +189,18 @@ REFUSED: dict[str, str] = {
     "prediction": "cascade does not pass it on. Leave it out",
     "verbosity": "cascade does not pass it on. Leave it out, or ask for brevity in the prompt",
     "web_search_options": "cascade answers from models only. Leave it out",
+    "prefix": "cascade begins every answer anew. Leave it out, or send the beginning in the prompt",
+    "prompt_mode": "Send `reasoning_effort`",
+    "safe_prompt": "cascade adds nothing to a prompt. Leave it out, or say it in a system message",
 }
 
-__all__ = ["REFUSED", "Body", "Called", "ImagePart", "RefusalPart", "TextPart", "Turn"]
+__all__ = [
+    "REFUSED",
+    "Body",
+    "Called",
+    "ImagePart",
+    "RefusalPart",
+    "TextPart",
+    "ThinkingPart",
+    "Turn",
+]

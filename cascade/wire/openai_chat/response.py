@@ -6,12 +6,24 @@ from typing import Any
 
 import msgspec
 
-from cascade.types import Kind, Message, Response, TokenLogprob, ToolCall, TopLogprob, Usage
+from cascade.types import (
+    FinishReason,
+    Kind,
+    Message,
+    Response,
+    TokenLogprob,
+    ToolCall,
+    TopLogprob,
+    Usage,
+)
 from cascade.wire.failures import CutOff, Malformed, failure_of
 from cascade.wire.openai_chat.answer_shapes import (
     CalledShape,
+    Choice,
     Completion,
+    MessageShape,
     arguments_of,
+    broken_off,
     finish_of,
     logprobs_of,
     text_and_thought,
@@ -24,6 +36,7 @@ __all__ = [
     "encode_error",
     "encode_error_event",
     "encode_response",
+    "finish_word",
     "logprobs_body",
     "usage_body",
 ]
@@ -44,7 +57,8 @@ def decode_response(body: bytes) -> Response:
     except (ValueError, RecursionError) as error:  # all that the decoder raises on bad input
         raise Malformed(f"the answer is no chat completion: {error}") from None
     if read.error is not None:
-        raise failure_of(body, Kind.MALFORMED)
+        response = _response(read, Choice(), MessageShape())
+        raise failure_of(body, Kind.MALFORMED, response if response.usage else None)
     if not read.choices:
         raise Malformed("the answer holds no choices")
     choice = read.choices[0]
@@ -52,10 +66,18 @@ def decode_response(body: bytes) -> Response:
         raise Malformed("the answer holds other choices than the one that was asked for")
     if choice.message is None:
         raise Malformed("the answer's choice holds no message")
-    message = choice.message
+    response = _response(read, choice, choice.message)
+    if not choice.finish_reason:
+        raise CutOff(response)
+    if (failure := broken_off(choice.finish_reason, response)) is not None:
+        raise failure
+    return response
+
+
+def _response(read: Completion, choice: Choice, message: MessageShape) -> Response:
     text, thought = text_and_thought(message)
     tokens = choice.logprobs.content if choice.logprobs else None
-    response = Response(
+    return Response(
         message=Message(
             role="assistant",
             content=text,
@@ -70,9 +92,6 @@ def decode_response(body: bytes) -> Response:
         logprobs=None if tokens is None else logprobs_of(tokens),
         reasoning=thought,
     )
-    if not choice.finish_reason:
-        raise CutOff(response)
-    return response
 
 
 def _call(read: CalledShape) -> ToolCall:
@@ -110,7 +129,7 @@ def encode_response(
                 "index": 0,
                 "message": written,
                 "logprobs": None if tokens is None else logprobs_body(tokens),
-                "finish_reason": response.finish_reason,
+                "finish_reason": finish_word(response.finish_reason),
             }
         ],
     }
@@ -119,6 +138,12 @@ def encode_response(
     if extra is not None:
         body["cascade"] = extra
     return _encode(body)
+
+
+def finish_word(finish: FinishReason) -> str:
+    """Write a finish reason in OpenAI's words. It has none for an end that is not understood: the
+    answer may not be whole, and that is what ``length`` tells a client."""
+    return "length" if finish == "unknown" else finish
 
 
 def _content(message: Message) -> str | None:

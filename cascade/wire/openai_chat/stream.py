@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cascade.types import Delta, Kind, TokenLogprob, ToolCallDelta
+from cascade.types import Delta, Kind, TokenLogprob, ToolCallDelta, Usage
 from cascade.wire.assembly import AssemblingReader
 from cascade.wire.failures import Malformed, failure_of
 from cascade.wire.openai_chat.answer_shapes import (
@@ -12,6 +12,7 @@ from cascade.wire.openai_chat.answer_shapes import (
     Chunk,
     MessageShape,
     arguments_of,
+    broken_off,
     finish_of,
     logprobs_of,
     text_and_thought,
@@ -24,15 +25,11 @@ _chunk = msgspec.json.Decoder(Chunk)
 
 
 class StreamReader(AssemblingReader):
-    """Reads a stream's events one by one and keeps what they add up to.
-
-    Attributes:
-        done: ``[DONE]`` was seen; what follows it is skipped.
-    """
+    """Reads a stream's events one by one and keeps what they add up to. Its last word is
+    ``[DONE]``."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.done = False
         self._places: dict[int, int] = {}  # a provider's index -> ours
 
     def feed(self, data: bytes) -> Delta | None:
@@ -42,30 +39,31 @@ class StreamReader(AssemblingReader):
             Malformed: it is no chunk, or belongs to a choice that was not asked for.
             CallFailure: it is an error, or says that the answer was broken off.
         """
-        if self.done:
+        if self._done:
             return None
         if data == b"[DONE]":
-            self.done = True
+            self._done = True
             return None
         try:
             read = _chunk.decode(data)
         except (ValueError, RecursionError) as error:  # all that the decoder raises on bad input
             if (bare := data.strip()) in (b"", b"[DONE]"):
-                self.done = bool(bare)
+                self._done = bool(bare)
                 return None
             raise Malformed(f"a chunk of the stream cannot be read: {error}") from None
+        usage = None if read.usage is None else usage_of(read.usage)
+        if usage is not None:
+            self._answer.usage = usage
         if read.error is not None:
-            raise failure_of(data, Kind.BROKEN)
-        return self._delta(read)
+            raise failure_of(data, Kind.BROKEN, self._counted(usage))
+        return self._delta(read, usage)
 
-    def _delta(self, read: Chunk) -> Delta | None:
+    def _delta(self, read: Chunk, usage: Usage | None) -> Delta | None:
         answer = self._answer
-        model = stream_id = usage = finish = None
+        model = stream_id = finish = None
         if not answer.id or not answer.model:
             stream_id, model = answer.begin(read.id, read.model)
             answer.created = answer.created or int(read.created or 0)
-        if read.usage is not None and (usage := usage_of(read.usage)) is not None:
-            answer.usage = usage
         text = thought = refusal = ""
         calls: tuple[ToolCallDelta, ...] = ()
         logprobs: tuple[TokenLogprob, ...] = ()
@@ -81,6 +79,9 @@ class StreamReader(AssemblingReader):
                 logprobs = logprobs_of(choice.logprobs.content)
                 answer.logprobs += logprobs
             if choice.finish_reason:
+                failure = broken_off(choice.finish_reason, self._counted(usage))
+                if failure is not None:
+                    raise failure
                 answer.finish = finish = finish_of(choice.finish_reason)
         if text or thought or calls or refusal or logprobs or finish or usage or stream_id or model:
             return Delta(text, thought, refusal, calls, logprobs, finish, usage, model, stream_id)

@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from cascade.types import Delta, ToolCallDelta, Usage
-from cascade.wire.openai_chat.response import logprobs_body, usage_body
+from cascade.types import Delta, FinishReason, ToolCallDelta, Usage
+from cascade.wire.openai_chat.response import finish_word, logprobs_body, usage_body
 
 __all__ = ["StreamWriter"]
 
@@ -33,6 +33,7 @@ class StreamWriter:
         include_usage: bool,
     ) -> None:
         self._include_usage = include_usage
+        self._finish: FinishReason | None = None
         head = {"id": id, "object": "chat.completion.chunk", "created": created, "model": model}
         self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
         self._choice = self._head + b'{"index":0,"delta":'
@@ -43,33 +44,43 @@ class StreamWriter:
         return self._choice + b'{"role":"assistant","content":""}' + _GOES_ON
 
     def write(self, delta: Delta) -> bytes:
-        """Write a delta; nothing where it carries nothing for the client."""
+        """Write a delta; nothing where it carries nothing for the client. Its finish reason waits
+        for the end: a provider may give one before its last piece."""
+        self._finish = delta.finish_reason or self._finish
         logprobs = delta.logprobs
-        if delta.text and not (
-            logprobs or delta.finish_reason or delta.reasoning or delta.refusal or delta.tool_calls
-        ):
+        if delta.text and not (logprobs or delta.reasoning or delta.refusal or delta.tool_calls):
             return self._text + _encode(delta.text) + b"}" + _GOES_ON
         part = _part(delta)
-        if not (part or logprobs or delta.finish_reason):
+        if not (part or logprobs):
             return b""
-        tail = {
-            "logprobs": logprobs_body(logprobs) if logprobs else None,
-            "finish_reason": delta.finish_reason,
-        }
-        return self._choice + _encode(part) + b"," + _encode(tail)[1:] + b"]" + _END
+        return self._chunk(part, logprobs_body(logprobs) if logprobs else None, None) + _END
 
     def end(self, usage: Usage | None, extra: dict[str, Any] | None = None) -> bytes:
-        """Write the usage, where it was asked for, and the clean end.
+        """Write the finish reason, the usage, where it was asked for, and the clean end.
 
-        ``extra`` (cost, rung, …) goes beside the usage and into it, under ``cascade``; to a client
-        that did not ask for the usage it is not written, since many read ``choices[0]`` blindly.
+        ``extra`` (cost, rung, …) goes beside the usage and into it, under ``cascade``. A client
+        that did not ask for the usage gets it beside the finish reason: many read ``choices[0]``
+        blindly, so that a chunk without choices is not for them.
         """
-        if not self._include_usage or (usage is None and extra is None):
-            return _DONE
+        last = b"" if self._finish is None else self._chunk({}, None, finish_word(self._finish))
+        if not self._include_usage:
+            told = b"" if extra is None else b',"cascade":' + _encode(extra)
+            return (last + told + _END if last else b"") + _DONE
+        if last:
+            last += _END
+        if usage is None and extra is None:
+            return last + _DONE
         tail: dict[str, Any] = {"usage": None if usage is None else usage_body(usage, extra)}
         if extra is not None:
             tail["cascade"] = extra
-        return self._head + b"]," + _encode(tail)[1:-1] + _END + _DONE
+        return last + self._head + b"]," + _encode(tail)[1:-1] + _END + _DONE
+
+    def _chunk(
+        self, part: dict[str, Any], logprobs: dict[str, Any] | None, finish: str | None
+    ) -> bytes:
+        """Write a chunk without its closing brace."""
+        tail = {"logprobs": logprobs, "finish_reason": finish}
+        return self._choice + _encode(part) + b"," + _encode(tail)[1:] + b"]"
 
 
 def _part(delta: Delta) -> dict[str, Any]:

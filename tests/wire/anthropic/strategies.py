@@ -19,8 +19,8 @@ from cascade.types import (
     ToolChoice,
     Usage,
 )
-from cascade.wire.anthropic.request import FORMAT_NAME
 from cascade.wire.codec import canonical
+from cascade.wire.shapes import FORMAT_NAME
 from tests.wire.strategies import names, schemas, texts
 
 said = texts.filter(bool)

@@ -22,8 +22,8 @@ from cascade.types import (
     Usage,
 )
 from cascade.wire.codec import canonical
-from cascade.wire.gemini.request import SCHEMA_NAME
 from cascade.wire.seals import GOOGLES
+from cascade.wire.shapes import FORMAT_NAME
 from tests.wire.strategies import likelihoods, names, schemas, texts, tokens
 
 said = texts.filter(bool)
@@ -107,7 +107,7 @@ choices = st.sampled_from(
     [ToolChoice("auto"), ToolChoice("none"), ToolChoice("required"), ToolChoice("function", "f")]
 )
 formats = st.sampled_from([ResponseFormat("text"), ResponseFormat("json_object")]) | st.builds(
-    ResponseFormat, st.just("json_schema"), st.just(SCHEMA_NAME), object_schemas
+    ResponseFormat, st.just("json_schema"), st.just(FORMAT_NAME), object_schemas
 )
 
 
@@ -116,10 +116,11 @@ def requests(draw: st.DrawFn) -> Request:
     """A request whose deciding half is at its defaults, since that half is never sent."""
     logprobs = draw(st.booleans())
     effort = draw(st.sampled_from([None, "none", "minimal", "low", "medium", "high"]))
+    given_tools = tuple(draw(st.lists(tools, max_size=2)))
     return Request(
         messages=draw(conversations()),
-        tools=tuple(draw(st.lists(tools, max_size=2))),
-        tool_choice=draw(st.none() | choices),
+        tools=given_tools,
+        tool_choice=draw(st.none() | choices) if given_tools else None,
         response_format=draw(st.none() | formats),
         max_tokens=draw(st.none() | st.integers(1, 100_000)),
         temperature=draw(st.none() | st.floats(0, 2)),

@@ -10,7 +10,7 @@ from cascade.errors import Closed
 from cascade.listen import ClientLeftError, Receive, departure
 
 
-class Presence:
+class WhileThere:
     """Runs a block while the client is there, and cancels it at once when the client leaves.
 
     The request's body must have been read. Entered for calls only: an answer from the cache is
