@@ -42,7 +42,7 @@ class _Calls:
         for row, answer in zip(recording.rows, told.answers, strict=True):
             if answer is None:
                 continue
-            asked = recording.said(row.turns)[0]  # of equal rows the emulator answers with the first
+            asked = recording.said(row.turns)[0]  # the emulator's own choice among equal rows
             calls = [asked.answers[by_rung[attempt.rung]] for attempt in answer.attempts]
             self.attempts += answer.attempts
             self.recorded += calls

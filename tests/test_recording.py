@@ -44,7 +44,7 @@ def test_every_line_is_a_row_of_format_version_1() -> None:
         assert row.dataset
         assert row.gold is not None
         assert list(row.answers) == MODELS
-        assert recording.find(row.system, row.prompt) is row
+        assert recording.said(row.turns) == (row,)
 
 
 def test_every_real_answer_was_measured(rows: list[dict[str, Any]]) -> None:

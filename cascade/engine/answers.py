@@ -25,11 +25,14 @@ from cascade.types import (
     Attempt,
     CacheStatus,
     Complexity,
+    Endpoint,
     Ladder,
     Request,
     Response,
     Usage,
 )
+from cascade.wire.codec import Asking
+from cascade.wire.codecs import CODECS
 
 _WHY = {
     "gave_up": "no rung is left",
@@ -78,7 +81,7 @@ def from_ended(
         latency_s=latency_s,
         first_token_s=chosen.first_token_s,
         usage=chosen.usage,
-        dropped=dropped(request, endpoint.lacks),
+        dropped=_dropped(request, endpoint),
         attempts=ended.attempts,
         why=_WHY.get(ended.finish.why, ""),
     )
@@ -115,8 +118,17 @@ def from_entry(
         saved=_saved(ladder, response.usage, 0),
         latency_s=latency_s,
         usage=response.usage,
-        dropped=dropped(request, place.endpoint.lacks),
+        dropped=_dropped(request, place.endpoint),
     )
+
+
+def _dropped(request: Request, endpoint: Endpoint) -> tuple[str, ...]:
+    """The advisory parameters that did not reach the model as they were given: it lacks them, or
+    its protocol has no place for them beside the others."""
+    lacked = dropped(request, endpoint.lacks)
+    asking = Asking(endpoint.model, max_output=endpoint.max_output, lacks=endpoint.lacks)
+    changed = CODECS[endpoint.protocol].left_out(request, asking)
+    return lacked if not changed else (*lacked, *(n for n in changed if n not in lacked))
 
 
 def total_cost(attempts: tuple[Attempt, ...]) -> int | None:

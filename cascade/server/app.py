@@ -21,6 +21,8 @@ from cascade.wire.paths import speaker
 BODY_LIMIT = 32 * 1024 * 1024
 """Bytes of a request: several images given as data, and no more."""
 
+_SHOWN = 200  # characters of a path in a message
+
 
 class Server:
     """Serves a cascade over OpenAI's, Anthropic's and Gemini's protocol.
@@ -62,7 +64,7 @@ class Server:
         self, route: Route | None, scope: Scope, dialect: Dialect, receive: Receive
     ) -> Reply:
         refuse_foreign(scope["headers"])
-        path, method = scope["path"], scope["method"]
+        path, method = scope["path"][:_SHOWN], scope["method"]
         if route is None:
             there = ", ".join(routes.PATHS)
             message = f"there is nothing at {path}; there are {there}"

@@ -17,9 +17,9 @@ from cascade.wire.waits import instant
 
 __all__ = ["rate_limits", "reset_wait"]
 
-Kind = Literal["requests", "tokens", "input_tokens", "output_tokens"]
+Measure = Literal["requests", "tokens", "input_tokens", "output_tokens"]
 
-_KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+_MEASURES: Final[tuple[Measure, ...]] = get_args(Measure)
 _FIELDS = ("limit", "remaining", "reset")
 _COUNT = re.compile(r"[0-9]{1,15}(?:\.[0-9]*)?")
 # ``"default";r=50;t=30`` and, before that, ``limit=100, remaining=50, reset=30``.
@@ -29,7 +29,7 @@ _ITEM = re.compile(r"\b(?:(q|limit)|(r|remaining)|(t|reset))=([0-9]+)")
 class _Allowance(NamedTuple):
     """One allowance: of what kind, and its name in the headers."""
 
-    kind: Kind
+    kind: Measure
     what: str
 
 
@@ -54,7 +54,7 @@ def rate_limits(headers: Mapping[str, str], now: float) -> RateLimits | None:
             of[field] = value
         else:
             _take_items(value, of)
-    tightest = {kind: bucket for kind in _KINDS if (bucket := _tightest(told, kind, now))}
+    tightest = {kind: bucket for kind in _MEASURES if (bucket := _tightest(told, kind, now))}
     return RateLimits(**tightest) if tightest else None
 
 
@@ -65,7 +65,7 @@ def reset_wait(limits: RateLimits | None, now: float) -> float | None:
         return None
     resets = [
         bucket.resets_at - now
-        for kind in _KINDS
+        for kind in _MEASURES
         if (bucket := getattr(limits, kind)) is not None
         and bucket.remaining == 0
         and bucket.resets_at is not None
@@ -112,7 +112,7 @@ def _place(name: str) -> tuple[_Allowance, str | None] | None:
     return None  # of images, or of seconds of sound
 
 
-def _kind_of_tokens(what: str) -> Kind:
+def _kind_of_tokens(what: str) -> Measure:
     if "input" in what or "prompt" in what:
         return "input_tokens"
     return "output_tokens" if "output" in what or "generated" in what else "tokens"
@@ -125,7 +125,7 @@ def _take_items(value: str, of: dict[str, str]) -> None:
         of.setdefault(field, number)
 
 
-def _tightest(told: dict[_Allowance, dict[str, str]], kind: Kind, now: float) -> Bucket | None:
+def _tightest(told: dict[_Allowance, dict[str, str]], kind: Measure, now: float) -> Bucket | None:
     buckets = [
         bucket
         for allowance, fields in told.items()

@@ -19,6 +19,7 @@ _ABSENT = re.compile(r"Object missing required field `(?P<name>.*)`")
 _STEP = re.compile(r"\[(?P<index>\d+)\]|\.?(?P<key>[^.\[]+)")
 _NOT_JSON_NUMBER = re.compile(rb'(?:"(?P<name>\w+)"\s*:|[,\[])\s*-?(?:NaN|Infinity)\b')
 _TYPE = re.compile(r"\b(?:str|int|float|bool|array|object)\b")
+_LONGEST = 200  # characters of a place in a message
 _IN_WORDS = {
     "str": "a text",
     "int": "a whole number",
@@ -72,7 +73,8 @@ def _invalid(text: str, body: bytes, wording: Wording) -> RequestError:
     if unknown := _UNKNOWN.match(problem):
         place = _below(place, unknown["name"])
         mend = "Leave it out, or mend its spelling"
-        return UnsupportedParameter(place, _at(body, place), "cascade does not know it", mend)
+        value = _at(body, place)
+        return UnsupportedParameter(_short(place), value, "cascade does not know it", mend)
     if absent := _ABSENT.match(problem):
         return RequestError(_below(place, absent["name"]), None, "it is missing", "Send it")
     value = _at(body, place)
@@ -90,6 +92,11 @@ def _invalid(text: str, body: bytes, wording: Wording) -> RequestError:
         mend = f"Send {_words(wanted.removeprefix('Expected '))}"
         return RequestError(place or "body", value, because, mend)
     return RequestError(place or "body", value, wanted, "Send a value of the documented form")
+
+
+def _short(place: str) -> str:
+    """A place whose last name is the caller's own, and may be of any length."""
+    return place if len(place) <= _LONGEST else place[: _LONGEST - 1] + "…"
 
 
 def _refusal(place: str, value: object, wording: Wording) -> str | None:

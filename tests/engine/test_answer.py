@@ -8,9 +8,13 @@ import pytest
 from pydantic import BaseModel
 
 from cascade import Answer, AsyncCascade, Message
+from cascade.config.read import load
+from cascade.emulator import Emulator
 from cascade.errors import ParseError, UnsupportedParameter
+from cascade.learning.trace import RecordedAnswer, Recording, Row
 from tests.engine.scripted import dies, fails, provider, says
-from tests.engine.setting import LADDER, SMALL, STRONG, Step, opened
+from tests.engine.setting import LADDER, SMALL, STRONG, Step, opened, tables
+from tests.serving import running
 
 pytestmark = pytest.mark.anyio
 
@@ -178,3 +182,16 @@ async def test_a_refusal_is_never_accepted_nor_stored(tmp_path: Path) -> None:
             assert answer.finish_reason == "content_filter"
             assert answer.cache == "miss"
     assert len(one.calls) == 2 * len(LADDER)
+
+
+async def test_what_a_protocol_had_no_place_for_is_named_in_the_answer(tmp_path: Path) -> None:
+    row = Row("How long is the Rhine?", {"strong": RecordedAnswer("1,230 km.")})
+    steps = (Step("strong", accept=None, model={"lacks": []}),)
+    with running(Emulator(Recording([row]), speed=0)) as url:
+        tables(f"{url}/v1", tmp_path, steps)
+        file = tmp_path / "config.toml"
+        named = '[providers.one]\nprotocol = "anthropic"'
+        file.write_text(file.read_text().replace("[providers.one]", named))
+        async with AsyncCascade(tables=load(file, {}), data_dir=tmp_path) as ai:
+            answer = await ai.complete(row.prompt, seed=7, temperature=0.2, reasoning_budget=2_000)
+    assert sorted(answer.dropped) == ["seed", "temperature"]
