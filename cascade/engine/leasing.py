@@ -110,7 +110,7 @@ class Turns:
                 now = self._loop.time()
                 patience = now + (until - now) / 2
             if not await self._outlast(taken, asked, patience):
-                return _FREE
+                return await self._share(asked) or _FREE
 
     def close(self) -> None:
         """Let nobody wait any more."""

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 
 import msgspec
 
-from cascade.policy.balancing import arrange
+from cascade.policy.balancing import OFTEN, arrange
 from cascade.policy.health import (
     CLEAN,
     Standing,
     asked_pause,
+    failing_share,
     is_drained,
     reopens_in,
     why_closed,
@@ -70,8 +71,9 @@ class Conditions(msgspec.Struct, frozen=True):
     def _keeps_prefix(self, endpoint: Endpoint, read: int, written: int) -> bool:
         if self.warmth is None or self.warmth.endpoint != endpoint.name:
             return False
-        pending = self.pending.get(endpoint.name, 0)
-        return not is_drained(self._standing(endpoint), read, written, pending, self.now)
+        standing, pending = self._standing(endpoint), self.pending.get(endpoint.name, 0)
+        drained = is_drained(standing, read, written, pending, self.now)
+        return not drained and failing_share(standing) < OFTEN
 
     def clocks(self, rung: Rung, endpoints: tuple[Endpoint, ...]) -> Clocks:
         """The rung's clocks. Where the operator set none for the first token, a model that is
