@@ -24,6 +24,10 @@ from cascade.types import (
 from cascade.wire.failures import CallFailure
 
 
+MOST_TOKENS = 10**9
+"""Tokens beyond which a reported usage is no usage: no model reads or writes as many."""
+
+
 class Landing(msgspec.Struct, frozen=True):
     """How an attempt ended: the machine's event, the record, and the answer if there is one.
 
@@ -101,10 +105,11 @@ class _Record:
             reserved=self.reserved,
         )
         evidence = read_evidence(response)
-        if response.usage is None:
+        usage = response.usage
+        if usage is None or max(usage.input_tokens, usage.output_tokens) > MOST_TOKENS:
             bill = await self._count(response)
         else:
-            bill = reported(response.usage, self.caller.endpoint)
+            bill = reported(usage, self.caller.endpoint)
         candidate = Candidate(
             ref=self.call.call,
             option=self.call.option,

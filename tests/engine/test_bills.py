@@ -505,3 +505,14 @@ async def test_an_answer_that_a_defect_of_ours_loses_is_billed(
             await ai.complete(QUESTION)
         assert ai.totals.spent == (10 * 1 + 2 * 2) * 10**6
         assert ai.totals.estimated == 0
+
+
+async def test_a_usage_that_no_model_could_have_is_counted_instead_of_believed(
+    tmp_path: Path,
+) -> None:
+    async with provider() as one, opened(one.url, tmp_path) as ai:
+        one.on("small", says(usage=(2**70, 2)))
+        answer = await ai.complete("Which rivers meet in Koblenz?")
+    assert answer.attempts[0].estimated
+    assert answer.cost is not None
+    assert answer.cost < 10**12

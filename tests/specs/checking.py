@@ -27,7 +27,7 @@ from cascade.wire.sse import SseReader
 from tests.specs.asking import Request
 from tests.specs.documents import document, of_error, of_event, validator
 
-CASES = int(os.environ.get("CASCADE_CASES", "10"))
+CASES = int(os.environ.get("CASCADE_CASES", "5"))
 """Requests to each operation; more of them with the environment variable."""
 
 GENERATED = settings(

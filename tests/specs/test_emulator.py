@@ -67,10 +67,12 @@ def test_a_recorded_prompt_is_answered_as_described_whatever_stands_beside_it(
         check(protocol, case, response)
 
     run()
-    assert answered >= CASES // 8, "too much was refused to say anything of answers"
+    assert answered >= max(1, CASES // 8), "too much was refused to say anything of answers"
 
 
-@pytest.mark.parametrize(("protocol", "name"), names("POST"))
+@pytest.mark.parametrize(
+    ("protocol", "name"), [each for each in names("POST") if each[1] != STREAMS]
+)
 def test_what_a_document_forbids_is_refused(protocol: ProtocolName, name: str, url: str) -> None:
     @GENERATED
     @given(cases(protocol, name, valid=False) | recorded(protocol, name, valid=False))
@@ -95,11 +97,11 @@ OTHERS = [
 
 @pytest.mark.parametrize(("protocol", "name", "method"), OTHERS)
 def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(
-    protocol: ProtocolName, name: str, method: str, url: str
+    protocol: ProtocolName, name: str, method: str, url: str, http: httpx.Client
 ) -> None:
     own, _, path = name.partition(" ")
     place = path.replace("{model}", MODEL).replace("{model_id}", MODEL)
-    response = httpx.request(method, base(protocol, url) + place)
+    response = http.request(method, base(protocol, url) + place)
     assert response.status_code == 405
     assert response.headers["allow"].split(", ")[0] == own
     if method != "HEAD":
@@ -108,21 +110,25 @@ def test_a_method_that_a_path_does_not_have_is_refused_with_those_it_has(
 
 @pytest.mark.parametrize("name", ["system", "tools", "temperature", "stream", "metadata"])
 @pytest.mark.parametrize("path", ["/v1/messages", "/v1/messages/count_tokens"])
-def test_anthropics_parameters_are_left_out_and_never_null(url: str, path: str, name: str) -> None:
+def test_anthropics_parameters_are_left_out_and_never_null(
+    url: str, path: str, name: str, http: httpx.Client
+) -> None:
     body: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Think."}]}
     if path == "/v1/messages":
         body["max_tokens"] = 9
-    assert httpx.post(url + path, json=body | {"cache_control": None}).status_code == 200
-    response = httpx.post(url + path, json=body | {name: None})
+    assert http.post(url + path, json=body | {"cache_control": None}).status_code == 200
+    response = http.post(url + path, json=body | {name: None})
     assert response.status_code == 400
     assert name in check_error("anthropic", 400, response.json())
 
 
-def test_a_list_of_models_whose_protocol_nothing_tells_fits_both_documents(url: str) -> None:
-    body = httpx.get(f"{url}/v1/models").json()
+def test_a_list_of_models_whose_protocol_nothing_tells_fits_both_documents(
+    url: str, http: httpx.Client
+) -> None:
+    body = http.get(f"{url}/v1/models").json()
     validator("openai", "ListModelsResponse").validate(body)
     validator("anthropic", "ListResponse_ModelInfo_").validate(body)
-    model = httpx.get(f"{url}/v1/models/{MODEL}").json()
+    model = http.get(f"{url}/v1/models/{MODEL}").json()
     validator("openai", "Model").validate(model)
     validator("anthropic", "ModelInfo").validate(model)
 
@@ -171,12 +177,14 @@ def test_openais_list_has_no_pages(many: str) -> None:
 @pytest.mark.parametrize(
     "query", ["limit=0", "limit=1001", "limit=x", "after_id=nobody", "before_id=nobody"]
 )
-def test_a_page_that_there_is_not_is_refused_by_name(many: str, query: str) -> None:
-    response = httpx.get(f"{many}/v1/models?{query}", headers={"x-api-key": "x"})
+def test_a_page_that_there_is_not_is_refused_by_name(
+    many: str, query: str, http: httpx.Client
+) -> None:
+    response = http.get(f"{many}/v1/models?{query}", headers={"x-api-key": "x"})
     assert response.status_code == 400
     assert query.partition("=")[0] in check_error("anthropic", 400, response.json())
     asked = query.replace("limit", "pageSize").replace("=0", "=-1").replace("=1001", "=-2")
     if "pageSize" in asked:
-        response = httpx.get(f"{many}/v1beta/models?{asked}")
+        response = http.get(f"{many}/v1beta/models?{asked}")
         assert response.status_code == 400
         assert "pageSize" in check_error("gemini", 400, response.json())

@@ -117,7 +117,9 @@ def url() -> Iterator[str]:
         yield address
 
 
-def post(url: str, protocol: ProtocolName, more: dict[str, Any]) -> httpx.Response:
+def post(
+    http: httpx.Client, url: str, protocol: ProtocolName, more: dict[str, Any]
+) -> httpx.Response:
     if protocol == "gemini":
         contents = [{"role": "user", "parts": [{"text": "Think."}]}]
         path = f"/v1beta/models/{MODEL}:generateContent"
@@ -126,21 +128,21 @@ def post(url: str, protocol: ProtocolName, more: dict[str, Any]) -> httpx.Respon
         path = "/v1/messages" if protocol == "anthropic" else "/v1/chat/completions"
         body = {"model": MODEL, "messages": [{"role": "user", "content": [PART]}]}
         body |= {"max_tokens": 1000} if protocol == "anthropic" else {}
-    return httpx.post(url + path, json=body | more)
+    return http.post(url + path, json=body | more)
 
 
 @pytest.mark.parametrize(("protocol", "name", "value"), TAKEN)
 def test_what_clients_commonly_send_is_taken(
-    url: str, protocol: ProtocolName, name: str, value: Any
+    http: httpx.Client, url: str, protocol: ProtocolName, name: str, value: Any
 ) -> None:
-    response = post(url, protocol, {name: value})
+    response = post(http, url, protocol, {name: value})
     assert response.status_code == 200, response.text
 
 
 @pytest.mark.parametrize(("protocol", "name", "value"), REFUSED)
 def test_what_cascade_cannot_keep_is_refused_by_name(
-    url: str, protocol: ProtocolName, name: str, value: Any
+    http: httpx.Client, url: str, protocol: ProtocolName, name: str, value: Any
 ) -> None:
-    response = post(url, protocol, {name: value})
+    response = post(http, url, protocol, {name: value})
     assert response.status_code == 400
     assert name in check_error(protocol, 400, response.json())

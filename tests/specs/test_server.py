@@ -100,10 +100,10 @@ def test_a_prompt_is_answered_as_described_whatever_stands_beside_it(
         check(protocol, name, response)
 
     run()
-    assert answered >= CASES // 8, "too much was refused to say anything of answers"
+    assert answered >= max(1, CASES // 8), "too much was refused to say anything of answers"
 
 
-@pytest.mark.parametrize(("protocol", "name"), ANSWERS)
+@pytest.mark.parametrize(("protocol", "name"), ANSWERS[:3])  # the fourth is read as the third
 def test_what_a_document_forbids_is_refused(protocol: ProtocolName, name: str, url: str) -> None:
     @GENERATED
     @given(recorded(protocol, name, valid=False, **ASKED))
@@ -118,16 +118,18 @@ def test_what_a_document_forbids_is_refused(protocol: ProtocolName, name: str, u
 
 
 @pytest.mark.parametrize("protocol", LISTS)
-def test_the_models_are_listed_as_described(protocol: ProtocolName, url: str) -> None:
+def test_the_models_are_listed_as_described(
+    protocol: ProtocolName, url: str, http: httpx.Client
+) -> None:
     path, whole, single = LISTS[protocol]
-    body = httpx.get(url + path, headers=HEADERS[protocol]).json()
+    body = http.get(url + path, headers=HEADERS[protocol]).json()
     models = [plain(model) for model in body.get("data") or body["models"]]
     listed = {"models": models} if protocol == "gemini" else body | {"data": models}
     validator(protocol, whole).validate(listed)
     for model in models:
         name = str(model.get("id") or model["name"]).removeprefix("models/")
-        found = httpx.get(f"{url}{path}/{name}", headers=HEADERS[protocol]).json()
+        found = http.get(f"{url}{path}/{name}", headers=HEADERS[protocol]).json()
         validator(protocol, single).validate(plain(found))
-    missing = httpx.get(f"{url}{path}/nobody", headers=HEADERS[protocol])
+    missing = http.get(f"{url}{path}/nobody", headers=HEADERS[protocol])
     assert missing.status_code == 404
     check_error(protocol, 404, missing.json())

@@ -64,9 +64,11 @@ def _beyond(body: Any, read: Any) -> set[str]:
     return found
 
 
-def asked(url: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+def asked(
+    http: httpx.Client, url: str, path: str, body: Any = None, **headers: str
+) -> httpx.Response:
     method = "GET" if body is None else "POST"
-    response = httpx.request(method, url + path, json=body, headers=headers)
+    response = http.request(method, url + path, json=body, headers=headers)
     assert response.status_code == 200, response.text
     return response
 
@@ -83,32 +85,36 @@ def contents(prompt: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_openais_and_mistrals_types_know_whole_answers(url: str, prompt: str) -> None:
+def test_openais_and_mistrals_types_know_whole_answers(
+    http: httpx.Client, url: str, prompt: str
+) -> None:
     path = "/v1/chat/completions"
-    body = asked(url, path, chat(prompt)).json()
+    body = asked(http, url, path, chat(prompt)).json()
     assert strangers(chat_types.ChatCompletion, body) <= THOUGHTS
-    body = asked(url, path, chat(prompt), **AS_MISTRAL).json()
+    body = asked(http, url, path, chat(prompt), **AS_MISTRAL).json()
     assert strangers(mistral_types.ChatCompletionResponse, body) <= THOUGHTS | OPENAIS
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_openais_and_mistrals_types_know_chunks(url: str, prompt: str) -> None:
+def test_openais_and_mistrals_types_know_chunks(http: httpx.Client, url: str, prompt: str) -> None:
     body = chat(prompt) | {"stream": True, "stream_options": {"include_usage": True}}
     for headers, kind, beyond in (
         ({}, chat_types.ChatCompletionChunk, THOUGHTS),
         (AS_MISTRAL, mistral_types.CompletionChunk, THOUGHTS | OPENAIS),
     ):
-        events = SseReader().feed(asked(url, "/v1/chat/completions", body, **headers).content)
+        events = SseReader().feed(asked(http, url, "/v1/chat/completions", body, **headers).content)
         assert events.pop().data == b"[DONE]"
         for event in events:
             assert strangers(kind, json.loads(event.data)) <= beyond
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_anthropics_types_know_whole_answers_and_events(url: str, prompt: str) -> None:
+def test_anthropics_types_know_whole_answers_and_events(
+    http: httpx.Client, url: str, prompt: str
+) -> None:
     body = {"model": MODEL, "max_tokens": 1000, "messages": chat(prompt)["messages"]}
-    assert not strangers(anthropic_types.Message, asked(url, "/v1/messages", body).json())
-    streamed = asked(url, "/v1/messages", body | {"stream": True}).content
+    assert not strangers(anthropic_types.Message, asked(http, url, "/v1/messages", body).json())
+    streamed = asked(http, url, "/v1/messages", body | {"stream": True}).content
     event_of: Any = pydantic.TypeAdapter(anthropic_types.RawMessageStreamEvent)
     for event in SseReader().feed(streamed):
         data = json.loads(event.data)
@@ -116,25 +122,29 @@ def test_anthropics_types_know_whole_answers_and_events(url: str, prompt: str) -
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)
-def test_googles_types_know_whole_answers_and_chunks(url: str, prompt: str) -> None:
+def test_googles_types_know_whole_answers_and_chunks(
+    http: httpx.Client, url: str, prompt: str
+) -> None:
     path = f"/v1beta/models/{MODEL}"
-    whole = asked(url, f"{path}:generateContent", contents(prompt)).json()
-    chunks = asked(url, f"{path}:streamGenerateContent", contents(prompt)).json()
+    whole = asked(http, url, f"{path}:generateContent", contents(prompt)).json()
+    chunks = asked(http, url, f"{path}:streamGenerateContent", contents(prompt)).json()
     assert len(chunks) >= 1
     for body in (whole, *chunks):
         assert not strangers(genai_types.GenerateContentResponse, body)
 
 
-def test_the_types_know_models_and_counts(url: str) -> None:
+def test_the_types_know_models_and_counts(http: httpx.Client, url: str) -> None:
     bearer, key = {"authorization": "Bearer x"}, {"x-api-key": "x"}
-    model = asked(url, f"/v1/models/{MODEL}", **bearer).json()
+    model = asked(http, url, f"/v1/models/{MODEL}", **bearer).json()
     assert strangers(openai_types.Model, model) <= MISTRALS
-    listed = asked(url, "/v1/models", **bearer).json()
+    listed = asked(http, url, "/v1/models", **bearer).json()
     assert not strangers(mistral_types.ModelList, listed)
-    assert not strangers(anthropic_types.ModelInfo, asked(url, f"/v1/models/{MODEL}", **key).json())
+    assert not strangers(
+        anthropic_types.ModelInfo, asked(http, url, f"/v1/models/{MODEL}", **key).json()
+    )
     body = {"model": MODEL, "messages": chat("Think.")["messages"]}
-    counted = asked(url, "/v1/messages/count_tokens", body).json()
+    counted = asked(http, url, "/v1/messages/count_tokens", body).json()
     assert not strangers(anthropic_types.MessageTokensCount, counted)
     path = f"/v1beta/models/{MODEL}:countTokens"
-    counted = asked(url, path, {"contents": contents("Think.")["contents"]}).json()
+    counted = asked(http, url, path, {"contents": contents("Think.")["contents"]}).json()
     assert not strangers(genai_types.CountTokensResponse, counted)

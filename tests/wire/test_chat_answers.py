@@ -77,6 +77,60 @@ def test_a_whole_answer_that_does_not_say_it_ended_was_broken_off_and_keeps_its_
     assert caught.value.response.usage == Usage(9, 3)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": {"message": "hm"}},
+        {"choices": [{"finish_reason": "error", "message": {"content": "a"}}]},
+    ],
+)
+def test_a_failure_inside_a_200_keeps_the_usage_that_stands_beside_it(said: Any) -> None:
+    counted = {"usage": {"prompt_tokens": 9, "completion_tokens": 3}}
+    with pytest.raises(CallFailure) as caught:
+        decode_response(json.dumps(said | counted).encode())
+    assert caught.value.response is not None
+    assert caught.value.response.usage == Usage(9, 3)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"error": {"message": "hm"}},
+        {"choices": [{"delta": {"content": "b"}, "finish_reason": "error"}]},
+    ],
+)
+def test_a_failure_in_mid_stream_keeps_the_usage_that_comes_with_it(said: Any) -> None:
+    counted = {"usage": {"prompt_tokens": 9, "completion_tokens": 3}}
+    reader = read(chunk({"content": "a"}))
+    with pytest.raises(CallFailure) as caught:
+        reader.feed(json.dumps(said | counted).encode())
+    assert caught.value.response == reader.partial()
+    assert reader.partial().usage == Usage(9, 3)
+    running = read(chunk({"content": "a"}, usage=counted["usage"]))
+    with pytest.raises(CallFailure) as caught:
+        running.feed(json.dumps(said).encode())
+    assert caught.value.response is None  # the count may be one of half the answer
+    assert running.partial().usage == Usage(9, 3)
+
+
+def test_an_end_that_is_not_understood_is_told_as_an_answer_that_may_not_be_whole() -> None:
+    body = json.loads(encode_response(Response(Message("assistant", "a"), "unknown", "m")))
+    assert body["choices"][0]["finish_reason"] == "length"
+    writer = StreamWriter("c", 1, "m", include_usage=True)
+    written = writer.write(Delta(finish_reason="unknown")) + writer.end(None)
+    assert b'"finish_reason":"length"' in written
+
+
+@pytest.mark.parametrize("include_usage", [True, False])
+def test_a_finish_reason_that_comes_before_the_last_piece_is_written_behind_it(
+    include_usage: bool,
+) -> None:
+    writer = StreamWriter("c", 1, "m", include_usage)
+    written = writer.start() + writer.write(Delta("Half of ", finish_reason="stop"))
+    written += writer.write(Delta("it.")) + writer.end(Usage(3, 1))
+    assert written.index(b"Half of ") < written.index(b"it.") < written.index(b'"stop"')
+
+
 def test_what_a_provider_does_not_send_stays_absent() -> None:
     body = b'{"choices": [{"message": {"content": "a"}, "finish_reason": "stop"}]}'
     response = decode_response(body)

@@ -124,6 +124,33 @@ def test_the_usage_of_a_stream_is_the_last_word_on_each_of_its_counts() -> None:
     assert delta == Delta(finish_reason="stop", usage=Usage(14, 7, 5))
 
 
+@pytest.mark.parametrize("texts", [["I ", "will not."], []])
+def test_a_second_closing_event_leaves_a_refusal_as_it_was(texts: list[str]) -> None:
+    reason = {"stop_reason": "refusal", "stop_details": {"explanation": "I will not."}}
+    closing = {"type": "message_delta", "delta": reason}
+    pieces = [
+        {"type": "content_block_delta", "index": 0, "delta": {"text": text}} for text in texts
+    ]
+    stop = {"type": "content_block_stop", "index": 0}
+    reader = fed(START, begin(TEXT), *pieces, stop, closing, closing)
+    assert reader.response().message == Message("assistant", refusal="I will not.")
+
+
+def test_an_end_that_is_not_understood_is_told_as_an_answer_that_may_not_be_whole() -> None:
+    body = json.loads(encode_response(Response(Message("assistant", "a"), "unknown", "m")))
+    assert body["stop_reason"] == "max_tokens"
+    assert b'"max_tokens"' in write_deltas([Delta(text="a", finish_reason="unknown")])
+
+
+def test_an_error_inside_a_200_keeps_the_usage_that_stands_beside_it() -> None:
+    counted = {"input_tokens": 9, "output_tokens": 3}
+    error = {"type": "error", "error": {"type": "api_error", "message": "hm"}, "usage": counted}
+    with pytest.raises(CallFailure) as caught:
+        decode_response(json.dumps(error).encode())
+    assert caught.value.response is not None
+    assert caught.value.response.usage == Usage(9, 3)
+
+
 def test_a_stop_reason_while_a_block_is_open_is_no_end() -> None:
     reader = fed(START, begin(TEXT), END, {"type": "message_stop"})
     assert reader.done

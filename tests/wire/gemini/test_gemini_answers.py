@@ -132,6 +132,86 @@ def test_what_is_no_answer_is_a_failure_of_its_kind(body: bytes, kind: Kind) -> 
     assert caught.value.kind is kind
 
 
+BLOCKED = {"promptFeedback": {"blockReason": "SAFETY"}}
+NO_CALL = {"candidates": [{"finishReason": "MALFORMED_FUNCTION_CALL"}]}
+ERROR = {"error": {"code": 503, "message": "busy"}}
+COUNTED = {"usageMetadata": {"promptTokenCount": 9, "totalTokenCount": 12}}
+
+
+@pytest.mark.parametrize("said", [BLOCKED, NO_CALL, ERROR])
+def test_a_failure_keeps_the_usage_that_comes_with_it(said: dict[str, Any]) -> None:
+    streamed = reader()
+    for read in (decode_response, streamed.feed):
+        with pytest.raises(CallFailure) as caught:
+            read(json.dumps(said | COUNTED).encode())
+        assert caught.value.response is not None
+        assert caught.value.response.usage == Usage(9, 3)
+    assert streamed.partial().usage == Usage(9, 3)
+
+
+def test_a_usage_before_a_failure_is_a_running_count() -> None:
+    streamed = reader()
+    streamed.feed(chunk("Half of ", None, 2))
+    with pytest.raises(CallFailure) as caught:
+        streamed.feed(json.dumps(NO_CALL).encode())
+    assert caught.value.response is None
+    assert streamed.partial().usage == Usage(9, 2)
+
+
+@pytest.mark.parametrize("reason", sorted(NO_ANSWER))
+def test_google_is_not_blamed_for_what_its_model_wrote(reason: str) -> None:
+    with pytest.raises(Malformed) as caught:
+        decode_response(answer(finishReason=reason))
+    assert not caught.value.blames
+
+
+def chunk(text: str | None, finish: str | None, written: int | None = None) -> bytes:
+    """A chunk; ``written`` is the count of its usage, 0 for one that holds the prompt alone."""
+    candidate: dict[str, Any] = {"finishReason": finish}
+    if text is not None:
+        candidate["content"] = {"parts": [{"text": text}], "role": "model"}
+    body: dict[str, Any] = {"candidates": [candidate]}
+    if written is not None:
+        body["usageMetadata"] = {"promptTokenCount": 9, "totalTokenCount": 9 + written}
+    return json.dumps(body).encode()
+
+
+@pytest.mark.parametrize(
+    ("chunks", "complete"),
+    [
+        ([chunk("Half of ", "STOP"), chunk("it.", "STOP")], True),
+        ([chunk("Half of ", "STOP"), chunk("it.", None)], False),
+        ([chunk("Half of ", None), chunk("it.", None), chunk(None, "STOP")], True),
+        ([chunk("Half of ", "STOP"), chunk(None, None)], True),
+        ([chunk("Half of ", None, 2), chunk("it.", "STOP")], False),
+        ([chunk("Half of ", None, 2), chunk("it.", "STOP", 4)], True),
+        ([chunk("Half of ", None, 2), chunk("it.", "STOP"), chunk(None, None, 4)], True),
+        ([chunk("Half of ", "STOP", 0)], False),
+        ([chunk("Half of ", "STOP", 0), chunk("it.", "STOP", 4)], True),
+        ([chunk(None, "SAFETY", 0)], True),
+    ],
+)
+def test_a_stream_is_whole_once_its_finish_and_its_usage_follow_its_last_content(
+    chunks: list[bytes], complete: bool
+) -> None:
+    streamed = reader()
+    for each in chunks:
+        streamed.feed(each)
+    assert streamed.complete is complete
+    if complete:
+        streamed.response()
+    else:
+        with pytest.raises(CallFailure) as caught:
+            streamed.response()
+        assert caught.value.kind is Kind.BROKEN
+
+
+def test_a_finish_in_every_chunk_is_told_once() -> None:
+    streamed = reader()
+    deltas = [streamed.feed(chunk(text, "STOP")) for text in ("Half ", "of ", "it.")]
+    assert [delta and delta.finish_reason for delta in deltas] == ["stop", None, None]
+
+
 @given(st.binary() | st.text(st.sampled_from('{}[]",:candidates parts0e')).map(str.encode))
 def test_no_bytes_raise_anything_but_a_call_failure(body: bytes) -> None:
     for read in (decode_response, reader().feed):
