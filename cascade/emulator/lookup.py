@@ -17,10 +17,11 @@ class NotRecordedError(Exception):
     """
 
     def __init__(self, message: str, code: str, place: str) -> None:
-        self.message = message
+        # No fault of the endpoint's: whoever reads the error shall be able to tell.
+        self.message = f"not recorded: {message}" if code == "not_recorded" else message
         self.code = code
         self.place = place
-        super().__init__(message)
+        super().__init__(self.message)
 
 
 def find(recording: Recording, model: str, request: Request) -> RecordedAnswer:

@@ -42,7 +42,7 @@ def test_live_asks_each_endpoint_and_tells_which_does_not_answer(
     cheap, strong = ran.json["live"]
     assert (cheap["ok"], cheap["cost_usd"]) == (True, 1.4e-06)
     assert not strong["ok"]
-    assert strong["kind"] == "missing"
+    assert strong["kind"] == "unsupported"
     assert "was not recorded on the prompt" in strong["message"]
     assert not ran.json["ok"]
 

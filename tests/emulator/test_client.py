@@ -219,7 +219,8 @@ def test_an_unknown_model_gets_404_and_the_list(client: openai.OpenAI) -> None:
 def test_an_unrecorded_prompt_gets_404_and_says_what_was_looked_for(client: openai.OpenAI) -> None:
     body = refusal(client, "measured", [{"role": "user", "content": "y" * 100}])
     assert body["code"] == "not_recorded"
-    assert body["message"] == (f"the recording has no prompt '{'y' * 59}…' with no system prompt")
+    wanted = f"the recording has no prompt '{'y' * 59}…' with no system prompt"
+    assert body["message"] == f"not recorded: {wanted}"
 
 
 def test_a_prompt_recorded_under_another_system_prompt_is_told_apart(client: openai.OpenAI) -> None:
@@ -236,7 +237,8 @@ def test_a_model_not_recorded_on_a_prompt_gets_404_and_says_who_was(client: open
     body = refusal(client, "bare", [{"role": "user", "content": "No system here."}])
     assert body["code"] == "not_recorded"
     assert body["message"] == (
-        "bare was not recorded on the prompt 'No system here.'; recorded were measured"
+        "not recorded: bare was not recorded on the prompt 'No system here.'; "
+        "recorded were measured"
     )
 
 

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from cascade import AsyncCascade, Failed, Unavailable
+from cascade.config.read import load
+from cascade.emulator import Emulator
+from cascade.learning.trace import RecordedAnswer, Recording, Row
 from cascade.policy.health import IN_A_ROW
 from tests.engine.scripted import Provider, fails, hangs, provider, says
-from tests.engine.setting import SMALL, Step, opened, until
+from tests.engine.setting import SMALL, Step, opened, tables, until
+from tests.serving import running
 
 pytestmark = pytest.mark.anyio
 
@@ -152,3 +156,19 @@ async def test_a_moments_peace_that_was_asked_for_is_given_within_the_request(
         others = [ai.complete(prompt, deadline=10) for prompt in ASKED[1:9]]
         answers = await asyncio.gather(first, *others)
     assert {answer.text for answer in answers} == {"fine"}
+
+
+async def test_a_prompt_that_an_emulator_has_not_recorded_closes_no_endpoint(
+    tmp_path: Path,
+) -> None:
+    row = Row("How long is the Rhine?", {"strong": RecordedAnswer("1,230 km.")})
+    for protocol, version in (("openai", "v1"), ("anthropic", "v1"), ("gemini", "v1beta")):
+        with running(Emulator(Recording([row]), speed=0)) as url:
+            tables(f"{url}/{version}", tmp_path, ALONE)
+            file = tmp_path / "config.toml"
+            named = f'[providers.one]\nprotocol = "{protocol}"'
+            file.write_text(file.read_text().replace("[providers.one]", named))
+            async with AsyncCascade(tables=load(file, {}), data_dir=tmp_path) as ai:
+                with pytest.raises(Failed, match="not recorded"):
+                    await ai.complete("Nobody asked this.")
+                assert (await ai.complete(row.prompt)).text == "1,230 km."
