@@ -15,7 +15,7 @@ from cascade.checks.repetition import repeats
 from cascade.types import Request, Response, ToolCall
 
 _INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
-_NEARLY = 0.9  # providers count the last tokens in ways of their own
+_SLACK = 16  # tokens, and a share of the limit: providers count the last ones in their own ways
 _FORMATS = frozenset({"json_object", "json_schema"})
 
 
@@ -87,7 +87,8 @@ def _is_cut_by_model(response: Response, request: Request) -> bool:
     if request.max_tokens is None:
         return True
     usage = response.usage
-    return usage is not None and usage.output_tokens < _NEARLY * request.max_tokens
+    least = request.max_tokens - max(_SLACK, request.max_tokens // _SLACK)
+    return usage is not None and usage.output_tokens < least
 
 
 def _broken(response: Response, request: Request, pattern: str | None) -> str | None:

@@ -245,6 +245,7 @@ async def _last_bytes(chunks: AsyncIterator[bytes]) -> None:
 def _take(delta: Delta, progress: Progress, watchdog: Watchdog) -> None:
     if delta.text or delta.reasoning or delta.tool_calls or delta.refusal:
         progress.last_at = watchdog.token(_size(delta))
+        progress.accounted = False  # what comes now is in no usage yet
         if progress.first_at is None:
             progress.first_at = progress.last_at
     if delta.usage is not None and progress.reader is not None:

@@ -190,6 +190,7 @@ def test_a_running_server_can_be_looked_into_and_cleared(directory: Path) -> Non
     """
     with process(script, directory) as server:
         assert int(told(server)) > 0
+        gone = 0
         for _ in range(5):
             assert verify(directory, CODEC) == []
             rows = list(listing(directory, CODEC, 50))
@@ -197,9 +198,10 @@ def test_a_running_server_can_be_looked_into_and_cleared(directory: Path) -> Non
             assert all(row.entry is not None for row in rows)
             assert find(directory, CODEC, rows[0].key) is not None
             assert stats(directory).entries > 0
-            assert delete(directory, Selection(tag="odd")) > 0
+            gone += delete(directory, Selection(tag="odd"))
             told(server)
             told(server)
+    assert gone > 0
     left = [int(row.key, 16) for row in listing(directory, CODEC)]
     assert any(number % 2 == 0 for number in left)
     assert execute(directory, "PRAGMA integrity_check") == [("ok",)]

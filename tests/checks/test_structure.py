@@ -106,7 +106,7 @@ def test_an_answer_that_ended_for_an_unknown_reason_is_short() -> None:
     assert judge(say("Once.", "unknown")) == Verdict(declined=True)
 
 
-@pytest.mark.parametrize(("written", "short"), [(5, True), (3_999, False), (4_000, False)])
+@pytest.mark.parametrize(("written", "short"), [(5, True), (3_700, True), (3_800, False)])
 def test_a_cut_far_below_the_callers_limit_is_the_models_own_and_short(
     written: int, short: bool
 ) -> None:

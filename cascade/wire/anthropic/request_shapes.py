@@ -109,11 +109,11 @@ class NoChoice(Shape, tag="none", tag_field="type"):
 
 class Enabled(Shape, tag="enabled", tag_field="type"):
     budget_tokens: Annotated[int, Meta(ge=1024)]
-    display: Ignored = NOTHING
+    display: Literal["summarized", "omitted"] | None = None
 
 
 class Adaptive(Shape, tag="adaptive", tag_field="type"):
-    display: Ignored = NOTHING
+    display: Literal["summarized", "omitted"] | None = None
 
 
 class Disabled(Shape, tag="disabled", tag_field="type"):
