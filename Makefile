@@ -2,10 +2,11 @@
 
 PYTHON ?= python3
 VENV   ?= .venv
+WORKERS ?= 2
 BIN     = $(VENV)/bin
 INSTALL = -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 
-.PHONY: demo test test-real check suite laws slow mutants bench clean
+.PHONY: demo test check suite laws slow faults test-real mutants bench clean
 
 demo: $(VENV)/installed
 	@$(BIN)/cascade demo
@@ -19,7 +20,7 @@ check: $(VENV)/ready
 	$(BIN)/lint-imports --no-logo
 
 suite: $(VENV)/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 # The laws of the policy in 10,000 walks with hostile rules.
 laws: $(VENV)/ready

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cascade.types import Request, Response
 
@@ -37,13 +37,22 @@ _PIECE = 10_000
 PER_ANSWER = 16
 """Output tokens that may be billed beside an answer's words: how it ends, and how it is framed."""
 
-# What chat templates and providers add. OpenAI's format takes 3 tokens a message and 3 more; a
-# vendor's hidden prompt for tool use is several hundred. These are bounds, not averages.
-_PER_REQUEST = 32
-_PER_MESSAGE = 16
-_PER_CALL = 16
-_PER_SCHEMA = 32
-_FOR_TOOLS = 1024
+
+class _Overhead(NamedTuple):
+    """What chat templates and providers add to a request's words, in tokens. ``tools`` is for
+    having any."""
+
+    request: int
+    message: int
+    call: int
+    schema: int
+    tools: int
+
+
+# OpenAI's format takes 3 tokens a message and 3 more; a vendor's hidden prompt for tool use is
+# several hundred.
+_AT_MOST = _Overhead(request=32, message=16, call=16, schema=32, tools=1024)
+_LIKELY = _Overhead(request=3, message=4, call=8, schema=8, tools=0)
 
 # The pieces that tiktoken splits a text into before it merges bytes, as in tiktoken_ext.
 _PATTERN = (
@@ -61,12 +70,19 @@ _PATTERN = (
 
 def input_bound(request: Request) -> int:
     """Return a number of input tokens that the request's text does not exceed anywhere."""
-    return _sum(request, _bytes)
+    return _sum(request, _bytes, _AT_MOST)
 
 
 def count_request(request: Request) -> int:
     """Return the request's input tokens as ``o200k_base`` counts them, with the same overhead."""
-    return _sum(request, count)
+    return _sum(request, count, _AT_MOST)
+
+
+def estimate_request(request: Request) -> int:
+    """Return how many input tokens the request likely counts as: its words in ``o200k_base`` and a
+    usual overhead. It bounds nothing, and images are not in it: it is for telling, not for
+    reserving money by."""
+    return _sum(request, count, _LIKELY)
 
 
 def output_bound(response: Response) -> int:
@@ -145,18 +161,18 @@ def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def _sum(request: Request, measure: Callable[[str], int]) -> int:
-    total = _PER_REQUEST + (_FOR_TOOLS if request.tools else 0)
+def _sum(request: Request, measure: Callable[[str], int], overhead: _Overhead) -> int:
+    total = overhead.request + (overhead.tools if request.tools else 0)
     for message in request.messages:
-        total += _PER_MESSAGE + measure(message.text)
+        total += overhead.message + measure(message.text)
         for extra in (message.name, message.refusal, message.tool_call_id):
             total += measure(extra) if extra else 0
         for call in message.tool_calls:
-            total += _PER_CALL + sum(map(measure, (call.id, call.name, call.arguments)))
+            total += overhead.call + sum(map(measure, (call.id, call.name, call.arguments)))
     for tool in request.tools:
-        total += _PER_SCHEMA + _schema(measure, tool.name, tool.description, tool.parameters)
+        total += overhead.schema + _schema(measure, tool.name, tool.description, tool.parameters)
     if (form := request.response_format) is not None:
-        total += _PER_SCHEMA + _schema(measure, form.name, form.description, form.schema)
+        total += overhead.schema + _schema(measure, form.name, form.description, form.schema)
     return total
 
 
@@ -164,7 +180,7 @@ def _said(response: Response, measure: Callable[[str], int]) -> int:
     message = response.message
     total = sum(map(measure, (message.text, message.refusal or "", response.reasoning)))
     for call in message.tool_calls:
-        total += _PER_CALL + measure(call.name) + measure(call.arguments)
+        total += _AT_MOST.call + measure(call.name) + measure(call.arguments)
     return total
 
 

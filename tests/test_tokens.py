@@ -9,6 +9,7 @@ import json
 import string
 from importlib import import_module
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,6 +108,32 @@ def test_all_that_is_sent_is_in_the_bound(a: str, b: str, c: str, schema: bytes)
     sent = len((a + b + c + c + a).encode("utf-8", "surrogatepass")) + 2 * len(schema)
     assert tokens.input_bound(request) >= sent + len("call_1look_upcall_1xlook_upn")
     assert tokens.count_request(request) <= tokens.input_bound(request)
+
+
+def test_an_estimate_of_a_request_is_its_words_and_a_usual_overhead() -> None:
+    question = asked("hello world")
+    assert tokens.estimate_request(question) == 3 + 4 + 2
+    assert tokens.estimate_request(asked("hello world", "hello")) == 3 + 4 + 2 + 4 + 1
+    tool = Tool(name="weather", description="Tells it.", parameters=b'{"type":"object"}')
+    words = sum(map(tokens.count, ("weather", "Tells it.", '{"type":"object"}')))
+    with_tool = msgspec.structs.replace(question, tools=(tool,))
+    assert tokens.estimate_request(with_tool) == 3 + 4 + 2 + 8 + words < 50
+    call = ToolCall(id="c", name="weather", arguments="{}")
+    calling = Request(messages=(Message(role="assistant", tool_calls=(call,)),))
+    words = sum(map(tokens.count, ("c", "weather", "{}")))
+    assert tokens.estimate_request(calling) == 3 + 4 + 8 + words
+
+
+def test_images_are_not_in_an_estimate() -> None:
+    image = Image(url="https://example.com/a.png")
+    seen = Request(messages=(Message(role="user", content=(Text(text="hello world"), image)),))
+    assert tokens.estimate_request(seen) == tokens.estimate_request(asked("hello world"))
+
+
+@given(st.lists(texts, max_size=4))
+def test_an_estimate_is_within_the_bound(contents: list[str]) -> None:
+    request = asked(*contents)
+    assert tokens.estimate_request(request) <= tokens.count_request(request)
 
 
 def test_without_the_vocabulary_a_count_is_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,7 +29,7 @@ def serve(
     ] = None,
     config: ConfigFile = None,
 ) -> None:
-    """Serve OpenAI's protocol; prints one JSON line when ready.
+    """Serve OpenAI's, Anthropic's and Google's clients; prints one JSON line when ready.
 
     A signal (SIGINT, SIGTERM) ends it with status 0.
     """

@@ -20,6 +20,7 @@ def account(answer: Answer) -> dict[str, Any]:
         "cache": answer.cache,
         "age_s": answer.age_s,
         "cost_usd": answer.cost_usd,
+        "cost_estimated": answer.estimated,
         "saved_usd": answer.saved_usd,
         "saved_basis": answer.saved_basis,
         "latency_s": answer.latency_s,

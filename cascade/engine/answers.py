@@ -123,12 +123,13 @@ def from_entry(
 
 
 def _dropped(request: Request, endpoint: Endpoint) -> tuple[str, ...]:
-    """The advisory parameters that did not reach the model as they were given: it lacks them, or
-    its protocol has no place for them beside the others."""
+    """What did not reach the model as it was given: advisory parameters that it lacks or that its
+    protocol has no place for beside the others, and what no model is sent."""
     lacked = dropped(request, endpoint.lacks)
     asking = Asking(endpoint.model, max_output=endpoint.max_output, lacks=endpoint.lacks)
     changed = CODECS[endpoint.protocol].left_out(request, asking)
-    return lacked if not changed else (*lacked, *(n for n in changed if n not in lacked))
+    names = lacked if not changed else (*lacked, *(n for n in changed if n not in lacked))
+    return names if not request.ignored else (*names, *request.ignored)
 
 
 def total_cost(attempts: tuple[Attempt, ...]) -> int | None:
@@ -155,6 +156,8 @@ def failure(ended: Ended, plan: Plan) -> CascadeError:
     story = _told(attempts)
     if ended.trouble is not None:
         story += f" Of the rule that was given: {ended.trouble}; that counts as no choice."
+    if (used_up := _used_up(attempts, plan)) is not None:
+        story += f" {used_up}"
     if finish.outcome == "cancelled":  # its caller would not ask: somebody else closed us
         return Closed(f"It was closed while the request was under way. {story}")
     if finish.outcome == "broken":
@@ -171,6 +174,19 @@ def failure(ended: Ended, plan: Plan) -> CascadeError:
     if finish.why == "caller":
         return Rejected(f"the provider refused the request. {story}", attempts)
     return Failed(f"no rung gave an answer. {story}", attempts)
+
+
+def _used_up(attempts: tuple[Attempt, ...], plan: Plan) -> str | None:
+    """That the cap is why nobody else was called, where it is."""
+    spent = total_cost(attempts)
+    if plan.cap is None or not attempts or spent is None or spent + _cheapest(plan) <= plan.cap:
+        return None
+    guessed = sum(attempt.cost or 0 for attempt in attempts if attempt.estimated)
+    may = f", {money.show(guessed)} of it at most, by estimate" if guessed else ""
+    return (
+        f"max_cost = {money.show(plan.cap)} leaves no room for another call:"
+        f" {money.show(spent)} is spent{may}."
+    )
 
 
 def _cheapest(plan: Plan) -> int:

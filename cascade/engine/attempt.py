@@ -23,7 +23,6 @@ from cascade.types import (
 )
 from cascade.wire.failures import CallFailure
 
-
 MOST_TOKENS = 10**9
 """Tokens beyond which a reported usage is no usage: no model reads or writes as many."""
 

@@ -19,6 +19,7 @@ from cascade.engine.watching import watched_attempt
 from cascade.log import logger
 from cascade.policy.machine import initial, step
 from cascade.policy.model import (
+    Answered,
     Begun,
     Call,
     Cancel,
@@ -308,7 +309,10 @@ class Run:
             result = "accepted"
         elif result in ("cancelled", "short"):  # an answer that came after all is lost as well
             result = self._cancelled.get(call, result)
-        return replace(landing.attempt, result=result)
+        why = landing.attempt.why
+        if result == "short" and why is None:
+            why = _why_short(self.plan.options[self._called[call].option], landing.event)
+        return replace(landing.attempt, result=result, why=why)
 
 
 class _Watcher:
@@ -335,6 +339,18 @@ def _log_failure(attempt: Attempt) -> None:
         kind=attempt.kind,
         why=attempt.why,
     )
+
+
+def _why_short(option: Option, event: Event) -> str | None:
+    """What an answer lacked, in words."""
+    if not isinstance(event, Answered) or option.bar is None:
+        return None
+    candidate = event.candidate
+    if candidate.declined:
+        return "it refused, was filtered, or did not come to its own end"
+    if option.bar.is_unsure(candidate.evidence, candidate.confidence):
+        return f"it shows no evidence for the bar {option.bar}"
+    return f"below the bar {option.bar}"
 
 
 def _reads_logprobs(option: Option) -> bool:

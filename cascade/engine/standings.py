@@ -119,7 +119,8 @@ class Standings:
         now = self._clock()
         self._pending[name] = max(0, self._pending.get(name, 0) - 1)
         standing = self._standings.get(name, CLEAN)
-        self._standings[name] = _judged(standing, ending, since, now)
+        judged = self._standings[name] = _judged(standing, ending, since, now)
+        _log_change(name, standing, judged, now)
         self._habits[name] = _learned(self._habits.get(name, UNKNOWN), ending)
         self._changed(name, now)
 
@@ -187,6 +188,16 @@ class Standings:
             )
             return False
         return True
+
+
+def _log_change(name: str, before: Standing, after: Standing, now: float) -> None:
+    """Whoever runs this hears when an endpoint is left alone, and when it is taken back."""
+    if before.closed_until is None and after.closed_until is not None:
+        logger("engine").warning(
+            "an endpoint is closed", endpoint=name, why=health.why_closed(after, now)
+        )
+    elif before.closed_until is not None and after.closed_until is None:
+        logger("engine").info("an endpoint is open again", endpoint=name)
 
 
 def _judged(standing: Standing, ending: Ending, since: float, now: float) -> Standing:

@@ -13,7 +13,7 @@ from cascade.server import errors, headers
 from cascade.server.asked import Asked
 from cascade.server.dialects import Dialect
 from cascade.server.names import Names
-from cascade.server.replies import JSON, Reply, named
+from cascade.server.replies import JSON, Reply, told
 from cascade.server.streaming import replayed, stream
 from cascade.server.tightening import tightened
 from cascade.server.while_there import WhileThere
@@ -66,7 +66,7 @@ class Answering:
         body, path = to_answer(dialect.name, whole, scope["path"])
         asked = self._read(body, path, scope, dialect, time.perf_counter())
         # A long text takes longer than the event loop may stand still.
-        number = await asyncio.to_thread(tokens.count_request, asked.request)
+        number = await asyncio.to_thread(tokens.estimate_request, asked.request)
         identity = headers.of_identity(errors.new_id(), dialect)
         estimated = (b"x-cascade-estimated", b"true")
         counted = counted_body(dialect.name, number)
@@ -89,5 +89,7 @@ class Answering:
 
 def _whole(answer: Answer, asked: Asked) -> Reply:
     extra = account(answer)
-    body = asked.dialect.codec.encode_response(named(answer), model=answer.model, extra=extra)
+    body = asked.dialect.codec.encode_response(
+        told(answer, thoughts=asked.thoughts), model=answer.model, extra=extra
+    )
     return Reply(200, body, [JSON, *headers.of_answer(answer, asked)])

@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from cascade.server.dialects import Dialect
+from cascade.server.thoughts import wants_thoughts
 from cascade.types import Request
 from cascade.wire.framing import Framing
 
@@ -27,6 +28,11 @@ class Asked(msgspec.Struct, frozen=True):
     dialect: Dialect
     framing: Framing
     since: float
+
+    @property
+    def thoughts(self) -> bool:
+        """Whether the model's thoughts are to be sent."""
+        return wants_thoughts(self.request, self.dialect.name)
 
     @property
     def elapsed_s(self) -> float:

@@ -60,6 +60,8 @@ def of_answer(answer: Answer, asked: Asked) -> list[Header]:
         headers.append((b"age", b"%d" % answer.age_s))
     if answer.cost is not None:
         headers.append((b"x-cascade-cost-usd", _usd(answer.cost)))
+        if answer.estimated:
+            headers.append((b"x-cascade-cost-estimated", b"true"))
     if answer.saved is not None:
         headers.append((b"x-cascade-saved-usd", _usd(answer.saved)))
     if answer.confidence is not None:

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from cascade.listen import Send
 from cascade.server.headers import Header
+from cascade.server.thoughts import without_thoughts
 from cascade.types import Answer, Response
 from cascade.wire.framing import Framing
 
@@ -35,10 +36,11 @@ def unbuffered(framing: Framing) -> tuple[Header, ...]:
     return ((b"content-type", framing.content_type), *_UNBUFFERED)
 
 
-def named(answer: Answer) -> Response:
-    """The answer's response with an id and a time, which clients rely on. Where the provider sent
-    none, the answer's own id and the present stand there."""
-    response = answer.response
+def told(answer: Answer, *, thoughts: bool) -> Response:
+    """The answer's response with an id and a time, which clients rely on, and with its thoughts if
+    they are wanted. Where the provider sent no id or time, the answer's own id and the present
+    stand there."""
+    response = answer.response if thoughts else without_thoughts(answer.response)
     if response.id and response.created:
         return response
     return replace(

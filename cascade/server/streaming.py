@@ -13,7 +13,8 @@ from cascade.policy.parameters import dropped
 from cascade.server import errors, headers
 from cascade.server.asked import Asked
 from cascade.server.events import Events
-from cascade.server.replies import Reply, named, unbuffered
+from cascade.server.replies import Reply, told, unbuffered
+from cascade.server.thoughts import piece_without_thoughts
 from cascade.types import Answer, Decision, Delta, Request, Rung, Tables
 from cascade.wire.codec import Writer
 from cascade.wire.replay import deltas_of
@@ -27,7 +28,7 @@ def replayed(answer: Answer, asked: Asked) -> Reply:
 
 
 def _events(answer: Answer, asked: Asked) -> bytes:
-    response = named(answer)
+    response = told(answer, thoughts=asked.thoughts)
     identity = answer.id if asked.events else response.id
     writer = asked.dialect.codec.writer(
         identity, response.created, answer.model, asked.include_usage
@@ -86,7 +87,7 @@ class _Passage:
         events, asked, writer = self._events, self._asked, None
         async for batch in self._answering.batches():
             data = self._decisions(batch) if asked.events else b""
-            deltas = _deltas(batch)
+            deltas = _deltas(batch, asked.thoughts)
             if deltas and writer is None:
                 answer = self._answering.known
                 if answer is not None:  # it was held until accepted, or is somebody else's
@@ -130,12 +131,14 @@ class _Passage:
         )
 
 
-def _deltas(batch: Sequence[Delta | Decision]) -> list[Delta]:
-    return [piece for piece in batch if isinstance(piece, Delta)]
+def _deltas(batch: Sequence[Delta | Decision], thoughts: bool) -> list[Delta]:
+    deltas = [piece for piece in batch if isinstance(piece, Delta)]
+    return deltas if thoughts else [piece_without_thoughts(delta) for delta in deltas]
 
 
 def _dropped(rung: Rung, request: Request) -> tuple[str, ...]:
-    """What of a request is dropped whichever of the rung's endpoints answers."""
+    """What is dropped whichever of the rung's endpoints answers, and what always is."""
     first, *others = rung.endpoints
     names = dropped(request, first.lacks)
-    return tuple(name for name in names if all(name in other.lacks for other in others))
+    everywhere = (name for name in names if all(name in other.lacks for other in others))
+    return (*everywhere, *request.ignored)

@@ -120,6 +120,12 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
         return _usd(self.cost)
 
     @property
+    def estimated(self) -> bool:
+        """Whether the cost is what its calls may have cost at most: of at least one of them, cut
+        off or cancelled, nobody said what it was."""
+        return any(attempt.estimated for attempt in self.attempts)
+
+    @property
     def saved_usd(self) -> float | None:
         """What the reference would have cost more, in US dollars; negative where it was less."""
         return _usd(self.saved)

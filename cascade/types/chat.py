@@ -122,7 +122,8 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     The first block goes to the provider; the second stays here. ``reasoning_budget`` is in
     tokens. ``max_cost`` is in US dollars and covers everything done for the request; ``deadline``
     and ``max_age`` are seconds from now. ``session`` names the conversation that the request goes
-    on with; without one its first turns tell.
+    on with; without one its first turns tell. ``ignored`` is what the client sent that nobody is
+    sent, by the names of its protocol.
     """
 
     messages: tuple[Message, ...]
@@ -155,6 +156,7 @@ class Request(msgspec.Struct, frozen=True, omit_defaults=True):
     delivery: Delivery | None = None
     tags: tuple[str, ...] = ()
     session: str | None = None
+    ignored: tuple[str, ...] = ()
 
     @property
     def images(self) -> int:

@@ -22,8 +22,8 @@ def test_a_hard_question_climbs_and_the_second_one_who_asks_pays_nothing(
     first = configured.run("ask", COMPARE, "--json").json
     assert list(first) == [
         *("text", "id", "rung", "endpoint", "model", "outcome", "basis", "confidence", "cache"),
-        *("age_s", "cost_usd", "saved_usd", "saved_basis", "latency_s", "first_token_s", "level"),
-        *("dropped", "usage", "attempts"),
+        *("age_s", "cost_usd", "cost_estimated", "saved_usd", "saved_basis", "latency_s"),
+        *("first_token_s", "level", "dropped", "usage", "attempts"),
     ]
     assert (first["text"], first["rung"]) == ("TCP is reliable, UDP is quick.", "x/strong")
     assert (first["basis"], first["cache"], first["confidence"]) == ("reference", "miss", None)

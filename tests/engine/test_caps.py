@@ -206,3 +206,13 @@ async def test_a_failure_that_costs_nothing_leaves_the_whole_cap(tmp_path: Path)
         cap = held((1.0, 2.0), 256)
         answer = await ai.complete(QUESTION, max_cost=cap * USD, max_tokens=256)
     assert answer.endpoint == "two/small-b"
+
+
+async def test_an_error_says_that_the_cap_is_why_nobody_else_was_called(tmp_path: Path) -> None:
+    pair = Step("strong", ("one/a", "two/b"), accept=None, timeout={"total": 0.2})
+    async with provider() as one, opened(one.url, tmp_path, (pair,)) as ai:
+        one.on("a", hangs())
+        with pytest.raises(Failed, match="leaves no room for another call") as caught:
+            await ai.complete(QUESTION, max_cost=0.001)
+    assert [call.model for call in one.calls] == ["a"]
+    assert "by estimate" in str(caught.value)

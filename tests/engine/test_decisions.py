@@ -68,3 +68,12 @@ async def test_a_hedge_is_no_climb_and_neither_is_a_way_down(tmp_path: Path) -> 
         async with ai.stream("Which rivers meet in Koblenz?") as stream:
             seen = [p async for p in stream.events() if isinstance(p, Decision)]
         assert [decision.event for decision in seen] == ["checking"]
+
+
+async def test_a_short_answer_says_what_it_lacked(tmp_path: Path) -> None:
+    async with provider() as one, opened(one.url, tmp_path) as ai:
+        one.on("small", says("perhaps", logprob=-3.0), says("perhaps", logprob=None))
+        below = await ai.complete("Which rivers meet in Koblenz?")
+        silent = await ai.complete("Which rivers meet in Koblenz?")
+    assert below.attempts[0].why == "below the bar mean_logprob >= -0.5"
+    assert silent.attempts[0].why == "it shows no evidence for the bar mean_logprob >= -0.5"

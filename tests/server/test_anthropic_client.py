@@ -67,7 +67,7 @@ def test_tokens_are_counted_without_a_call(
 ) -> None:
     raw = client.messages.with_raw_response.count_tokens(**COUNTED)
     request = Request(messages=(Message("user", EASY),))
-    assert raw.parse().input_tokens == tokens.count_request(request)
+    assert raw.parse().input_tokens == tokens.estimate_request(request)
     assert raw.headers["x-cascade-estimated"] == "true"
     assert raw.headers["request-id"] == raw.headers["x-request-id"]
     assert calls() == 0
@@ -80,7 +80,7 @@ def test_a_count_takes_all_that_is_part_of_the_input(client: anthropic.Anthropic
     tools = client.messages.count_tokens(
         **COUNTED, tools=[tool], thinking={"type": "enabled", "budget_tokens": 2048}
     ).input_tokens
-    assert plain < system < tools
+    assert plain < system < tools < 100
 
 
 @pytest.mark.parametrize(

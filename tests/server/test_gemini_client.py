@@ -115,7 +115,7 @@ async def test_a_list_that_breaks_ends_with_an_error(
 def test_tokens_are_counted_without_a_call(client: genai.Client, calls: Callable[[], int]) -> None:
     request = Request(messages=(Message("user", EASY),))
     counted = client.models.count_tokens(model="auto", contents=EASY)
-    assert counted.total_tokens == tokens.count_request(request)
+    assert counted.total_tokens == tokens.estimate_request(request)
     assert calls() == 0
 
 

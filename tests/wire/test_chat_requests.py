@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -83,7 +84,23 @@ def test_what_would_change_the_answer_and_is_not_supported_is_refused_by_name(
     ],
 )
 def test_bookkeeping_that_changes_no_answer_is_taken_and_dropped(name: str, value: object) -> None:
-    assert decode_request(sent(**{name: value})) == decode_request(sent())
+    taken = decode_request(sent(**{name: value})).request
+    assert msgspec.structs.replace(taken, ignored=()) == decode_request(sent()).request
+
+
+def test_what_nobody_is_sent_is_named() -> None:
+    given = {
+        "metadata": {"trace": "1"},
+        "store": False,
+        "service_tier": "flex",
+        "prompt_cache_key": "k",
+        "prompt_cache_options": {"mode": "explicit"},
+        "prompt_cache_retention": "24h",
+        "safety_identifier": "u",
+    }
+    usual = {"stream": True, "stream_options": {"include_usage": True}, "n": 1, "user": "u"}
+    assert decode_request(sent(**given, **usual)).request.ignored == tuple(given)
+    assert decode_request(sent(**dict.fromkeys(given), **usual)).request.ignored == ()
 
 
 @pytest.mark.parametrize(

@@ -239,6 +239,7 @@ async def test_what_its_client_sends_is_read_as_the_request_it_means() -> None:
             user="u",
             ladder="batch",
             max_cost=0.01,
+            ignored=("metadata", "store"),
         ),
     )
 

@@ -48,6 +48,7 @@ PLACES: Final[dict[str, Place]] = {
     "delivery": "decides",
     "tags": "decides",
     "session": "decides",
+    "ignored": "decides",
 }
 """What each field of a request is to its key.
 

@@ -22,7 +22,7 @@ from cascade.wire.anthropic.request_shapes import (
 from cascade.wire.codec import Incoming, canonical
 from cascade.wire.mistakes import explain
 from cascade.wire.options import with_options
-from cascade.wire.shapes import FORMAT_NAME
+from cascade.wire.shapes import FORMAT_NAME, ignored
 
 __all__ = ["USUAL_EFFORT", "decode_request"]
 
@@ -68,6 +68,7 @@ def _request(read: Body) -> Request:
         reasoning_effort=effort,
         reasoning_budget=budget,
         user=None if read.metadata is None else read.metadata.user_id,
+        ignored=ignored(read),
     )
 
 

@@ -19,7 +19,7 @@ from cascade.wire.gemini.spelling import in_camel_case
 from cascade.wire.gemini.thinking import read_thinking
 from cascade.wire.mistakes import explain
 from cascade.wire.options import with_options
-from cascade.wire.shapes import FORMAT_NAME
+from cascade.wire.shapes import FORMAT_NAME, ignored
 
 __all__ = ["decode_request"]
 
@@ -95,7 +95,15 @@ def _request(read: Body) -> Request:
         top_logprobs=_rivals(config),
         reasoning_effort=effort,
         reasoning_budget=budget,
+        ignored=_ignored(read, config),
     )
+
+
+def _ignored(read: Body, config: GenerationConfig) -> tuple[str, ...]:
+    """Return what nobody is sent. Of safety settings only those that ask for no filter get here;
+    the provider's own usual ones stay in force."""
+    safety = ("safetySettings",) if read.safety_settings else ()
+    return (*safety, *ignored(read), *ignored(config))
 
 
 def _messages(read: Body) -> tuple[Message, ...]:

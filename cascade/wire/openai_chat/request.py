@@ -34,6 +34,7 @@ from cascade.wire.openai_chat.request_shapes import (
     Turn,
 )
 from cascade.wire.options import with_options
+from cascade.wire.shapes import ignored
 
 __all__ = ["decode_request"]
 
@@ -87,6 +88,7 @@ def _request(read: Body) -> Request:
         top_logprobs=read.top_logprobs,
         reasoning_effort=read.reasoning_effort,
         user=read.user,
+        ignored=ignored(read),
     )
 
 

@@ -98,6 +98,7 @@ DECIDES: dict[str, st.SearchStrategy[Any]] = {
     "delivery": st.sampled_from([None, "verified", "live"]),
     "tags": st.lists(TEXTS, max_size=2).map(tuple),
     "session": st.none() | TEXTS,
+    "ignored": st.lists(TEXTS, max_size=2).map(tuple),
 }
 USER = {"user": st.none() | TEXTS}
 REQUESTS = st.builds(Request, **KEYED, **DECIDES, **USER)

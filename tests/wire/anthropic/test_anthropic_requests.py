@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,7 +78,20 @@ def test_what_would_change_the_answer_and_is_not_supported_is_refused_by_name(
     ],
 )
 def test_bookkeeping_that_changes_no_answer_is_taken_and_dropped(name: str, value: object) -> None:
-    assert decode_request(sent(**{name: value})) == decode_request(sent())
+    taken = read(sent(**{name: value}))
+    assert msgspec.structs.replace(taken, ignored=()) == read(sent())
+
+
+def test_what_nobody_is_sent_is_named() -> None:
+    given = {
+        "service_tier": "standard_only",
+        "speed": "fast",
+        "diagnostics": {"previous_message_id": None},
+        "context_management": {"edits": []},
+    }
+    usual = {"stream": True, "metadata": {"user_id": "u"}}
+    assert read(sent(**given, **usual)).ignored == tuple(given)
+    assert read(sent(**dict.fromkeys(given), **usual)).ignored == ()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,7 +170,23 @@ def test_what_cascade_does_not_know_or_cannot_keep_is_refused_by_name(
     ],
 )
 def test_what_changes_no_answer_is_taken_and_dropped(body: bytes) -> None:
-    assert read(body) == read(sent())
+    assert msgspec.structs.replace(read(body), ignored=()) == read(sent())
+
+
+def test_what_nobody_is_sent_is_named() -> None:
+    unfiltered = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "OFF"}]
+    low = {"mediaResolution": "MEDIA_RESOLUTION_LOW"}
+    given = {
+        "safetySettings": unfiltered,
+        "labels": {"team": "a"},
+        "store": False,
+        "serviceTier": "flex",
+    }
+    names = (*given, "mediaResolution")
+    assert read(sent(**given, generationConfig=low)).ignored == names
+    nulls = dict.fromkeys(given)
+    assert read(sent(**nulls, generationConfig=dict.fromkeys(low))).ignored == ()
+    assert read(sent(service_tier="flex")).ignored == ("serviceTier",)
 
 
 @pytest.mark.parametrize(

@@ -277,6 +277,7 @@ def test_what_its_client_sends_is_read_as_the_request_it_means() -> None:
             reasoning_effort="low",
             ladder="batch",
             max_cost=0.01,
+            ignored=("safetySettings", "labels"),
         ),
     )
 
