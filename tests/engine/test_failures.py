@@ -160,7 +160,9 @@ async def test_a_short_retry_after_is_kept(tmp_path: Path) -> None:
     assert one.calls[1].at - one.calls[0].at >= 0.6
 
 
-@pytest.mark.parametrize("wait", ["30", formatdate(time.time() + 3600, usegmt=True)])
+@pytest.mark.parametrize(
+    "wait", ["30", formatdate(time.time() + 3600, usegmt=True)], ids=["seconds", "date"]
+)
 async def test_a_long_retry_after_closes_the_endpoint(tmp_path: Path, wait: str) -> None:
     ladder = (Step("small", accept=None), STRONG)
     async with provider() as one, opened(one.url, tmp_path, ladder) as ai:

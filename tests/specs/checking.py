@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -23,6 +24,9 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from cascade.types import ProtocolName
+from cascade.wire.anthropic import request_shapes as anthropic_shapes
+from cascade.wire.gemini import request_shapes as gemini_shapes
+from cascade.wire.openai_chat import request_shapes as openai_shapes
 from cascade.wire.sse import SseReader
 from tests.specs.asking import Request
 from tests.specs.documents import document, of_error, of_event, validator
@@ -115,19 +119,19 @@ def _form(protocol: ProtocolName, path: str) -> Any:
     return jsonschema_rs.Draft202012Validator(form)
 
 
-_FREE = frozenset(
-    {
-        "mediaResolution",
-        "metadata",
-        "prompt_cache_key",
-        "prompt_cache_retention",
-        "reasoning_effort",
-        "safety_identifier",
-        "service_tier",
-        "serviceTier",
-        "store",
-    }
-)
+def _ignored() -> set[str]:
+    """The names of all that the readers take and pass on to nobody: it may say anything."""
+    shapes = (
+        shape
+        for module in (anthropic_shapes, gemini_shapes, openai_shapes)
+        for shape in vars(module).values()
+        if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
+    )
+    fields = (field for shape in shapes for field in msgspec.structs.fields(shape))
+    return {field.encode_name for field in fields if field.type is msgspec.Raw}
+
+
+_FREE = frozenset({"reasoning_effort", "mediaResolution", "serviceTier", *_ignored()})
 
 
 def _without_nulls(value: Any) -> Any:
