@@ -128,7 +128,11 @@ def _ignored() -> set[str]:
         if isinstance(shape, type) and issubclass(shape, msgspec.Struct)
     )
     fields = (field for shape in shapes for field in msgspec.structs.fields(shape))
-    return {field.encode_name for field in fields if field.type is msgspec.Raw}
+    return {
+        field.encode_name
+        for field in fields
+        if field.type is msgspec.Raw and field.default is not msgspec.NODEFAULT
+    }
 
 
 _FREE = frozenset({"reasoning_effort", "mediaResolution", "serviceTier", *_ignored()})
